@@ -1,0 +1,86 @@
+using System.Runtime.CompilerServices;
+using System.Runtime.Intrinsics;
+using System.Runtime.Intrinsics.X86;
+
+namespace BlockQuant;
+
+/// <summary>Sixteen lanes.</summary>
+internal readonly struct Lanes512(Vector512<int> value) : ILanes<Lanes512>
+{
+    private readonly Vector512<int> value = value;
+
+    public static int Count => Vector512<int>.Count;
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static Lanes512 Create(int value) => new(Vector512.Create(value));
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static Lanes512 LoadBytes(ref byte source)
+    {
+        Vector256<ushort> words = Vector256.WidenLower(Vector128.LoadUnsafe(ref source).ToVector256Unsafe());
+        return new(Vector512.WidenLower(words.ToVector512Unsafe()).AsInt32());
+    }
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static Lanes512 LoadWords(ref ushort source) =>
+        new(Vector512.WidenLower(Vector256.LoadUnsafe(ref source).ToVector512Unsafe()).AsInt32());
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static Lanes512 Load(ref int source) => new(Vector512.LoadUnsafe(ref source));
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static void StoreBytes(Lanes512 value, ref byte destination)
+    {
+        Vector512<uint> lanes = value.value.AsUInt32();
+        Vector128<byte> bytes = Avx512F.IsSupported
+            ? Avx512F.ConvertToVector128Byte(lanes)
+            : Vector128.Narrow(
+                Vector128.Narrow(lanes.GetLower().GetLower(), lanes.GetLower().GetUpper()),
+                Vector128.Narrow(lanes.GetUpper().GetLower(), lanes.GetUpper().GetUpper()));
+        bytes.StoreUnsafe(ref destination);
+    }
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static void StoreWords(Lanes512 value, ref ushort destination)
+    {
+        Vector512<uint> lanes = value.value.AsUInt32();
+        Vector256<ushort> words = Avx512F.IsSupported
+            ? Avx512F.ConvertToVector256UInt16(lanes)
+            : Vector256.Narrow(lanes.GetLower(), lanes.GetUpper());
+        words.StoreUnsafe(ref destination);
+    }
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static void Store(Lanes512 value, ref int destination) => value.value.StoreUnsafe(ref destination);
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static Lanes512 operator +(Lanes512 left, Lanes512 right) => new(left.value + right.value);
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static Lanes512 operator -(Lanes512 left, Lanes512 right) => new(left.value - right.value);
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static Lanes512 operator &(Lanes512 left, Lanes512 right) => new(left.value & right.value);
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static Lanes512 operator |(Lanes512 left, Lanes512 right) => new(left.value | right.value);
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static Lanes512 operator <<(Lanes512 value, int count) => new(value.value << count);
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static Lanes512 operator >>(Lanes512 value, int count) => new(value.value >> count);
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static Lanes512 AddSingle(Lanes512 left, Lanes512 right) => new((left.value.AsSingle() + right.value.AsSingle()).AsInt32());
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static Lanes512 Min(Lanes512 left, Lanes512 right) => new(Vector512.Min(left.value, right.value));
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static Lanes512 LessThan(Lanes512 left, Lanes512 right) => new(Vector512.LessThan(left.value, right.value));
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static Lanes512 Select(Lanes512 mask, Lanes512 whereSet, Lanes512 whereClear) =>
+        new(Vector512.ConditionalSelect(mask.value, whereSet.value, whereClear.value));
+}
