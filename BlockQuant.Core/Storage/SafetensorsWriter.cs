@@ -1,0 +1,210 @@
+using System.Buffers.Binary;
+using System.Runtime.CompilerServices;
+using System.Runtime.InteropServices;
+using System.Text.Json;
+using Microsoft.Win32.SafeHandles;
+
+namespace BlockQuant.Storage;
+
+/// <summary>
+/// Writes a safetensors file piece by piece: all tensors are declared first, then each is written in as many pieces as the
+/// caller likes, so that no more than one piece need be in memory.
+/// </summary>
+/// <remarks>
+/// Wider elements come first, and the data begins at a multiple of 64 bytes, so every tensor is aligned to its element.
+/// The file appears under its name when <see cref="Complete"/> has found every tensor whole; until then, and if it never
+/// does, an earlier file of that name stays as it is.
+/// </remarks>
+public sealed class SafetensorsWriter : IDisposable
+{
+    private const int DataAlignment = 64;
+
+    private readonly string path;
+    private readonly string partialPath;
+    private readonly SafeFileHandle file;
+    private readonly long dataStart;
+    private readonly Dictionary<string, Region> regions = [];
+    private bool completed;
+
+    /// <summary>Declares the tensors and writes the header.</summary>
+    /// <param name="path">The file to write; replaced if it exists.</param>
+    /// <param name="tensors">Every tensor that will be written.</param>
+    /// <param name="metadata">The file's <c>__metadata__</c>, or null for none.</param>
+    /// <exception cref="ArgumentException">A name is used twice or reserved, an element type unknown, or a shape negative or too large.</exception>
+    public SafetensorsWriter(string path, IEnumerable<TensorDeclaration> tensors, IReadOnlyDictionary<string, string>? metadata = null)
+    {
+        ArgumentNullException.ThrowIfNull(path);
+        ArgumentNullException.ThrowIfNull(tensors);
+
+        // OrderBy is stable: tensors of one element size keep the caller's order.
+        TensorDeclaration[] ordered = [.. tensors.OrderByDescending(tensor => SafetensorsElement.SizeOf(tensor.DType))];
+        long end = 0;
+        foreach (TensorDeclaration tensor in ordered)
+        {
+            long length = ByteLength(tensor);
+            if (tensor.Name == SafetensorsHeader.MetadataName || !regions.TryAdd(tensor.Name, new Region(end, length)))
+            {
+                throw new ArgumentException($"tensor name '{tensor.Name}' is reserved or used twice.", nameof(tensors));
+            }
+
+            end = checked(end + length);
+        }
+
+        byte[] header = Header(ordered, metadata);
+        this.path = path;
+        partialPath = path + ".partial";
+        dataStart = header.Length;
+        file = File.OpenHandle(partialPath, FileMode.Create, FileAccess.Write);
+        RandomAccess.Write(file, header, 0);
+    }
+
+    /// <summary>Writes a file from tensors in memory.</summary>
+    /// <param name="path">The file to write; replaced if it exists.</param>
+    /// <param name="tensors">The tensors.</param>
+    /// <param name="metadata">The file's <c>__metadata__</c>, or null for none.</param>
+    /// <exception cref="ArgumentException">As for the constructor, or a tensor's data has another length than its shape.</exception>
+    public static void Save(string path, IEnumerable<SafetensorsTensor> tensors, IReadOnlyDictionary<string, string>? metadata = null)
+    {
+        SafetensorsTensor[] list = [.. tensors];
+        using var writer = new SafetensorsWriter(path, list, metadata);
+        foreach (SafetensorsTensor tensor in list)
+        {
+            writer.Write(tensor.Name, tensor.Data.Span);
+        }
+
+        writer.Complete();
+    }
+
+    /// <summary>Appends a piece to a tensor.</summary>
+    /// <typeparam name="T">Any type of the elements' layout; bytes are written as they are.</typeparam>
+    /// <param name="name">The tensor, as declared.</param>
+    /// <param name="piece">The next elements.</param>
+    /// <exception cref="ArgumentException">No such tensor was declared, or the piece reaches beyond its end.</exception>
+    public void Write<T>(string name, ReadOnlySpan<T> piece)
+        where T : unmanaged
+    {
+        if (!regions.TryGetValue(name, out Region? region))
+        {
+            throw new ArgumentException($"tensor '{name}' was not declared.", nameof(name));
+        }
+
+        long length = (long)piece.Length * Unsafe.SizeOf<T>();
+        if (length > region.Length - region.Written)
+        {
+            throw new ArgumentException($"tensor '{name}' has room for {region.Length - region.Written} more bytes; the piece has {length}.", nameof(piece));
+        }
+
+        // A span of wide elements may have more bytes than a span can count.
+        const int LongestPart = 1 << 27;
+        for (int first = 0; first < piece.Length; first += LongestPart)
+        {
+            ReadOnlySpan<byte> part = MemoryMarshal.AsBytes(piece.Slice(first, Math.Min(LongestPart, piece.Length - first)));
+            RandomAccess.Write(file, part, dataStart + region.Offset + region.Written);
+            region.Written += part.Length;
+        }
+    }
+
+    /// <summary>Ends the file and gives it its name.</summary>
+    /// <exception cref="InvalidOperationException">A tensor is not wholly written.</exception>
+    public void Complete()
+    {
+        foreach ((string name, Region region) in regions)
+        {
+            if (region.Written != region.Length)
+            {
+                throw new InvalidOperationException($"tensor '{name}' has {region.Written} of its {region.Length} bytes.");
+            }
+        }
+
+        file.Dispose();
+        File.Move(partialPath, path, overwrite: true);
+        completed = true;
+    }
+
+    /// <summary>Closes the file; one that was not completed is deleted.</summary>
+    public void Dispose()
+    {
+        file.Dispose();
+        if (!completed)
+        {
+            File.Delete(partialPath);
+        }
+    }
+
+    private static long ByteLength(TensorDeclaration tensor)
+    {
+        long length = SafetensorsElement.SizeOf(tensor.DType);
+        foreach (long extent in tensor.Shape)
+        {
+            if (extent < 0 || (extent > 0 && length > long.MaxValue / extent))
+            {
+                throw new ArgumentException($"tensor '{tensor.Name}' has shape [{string.Join(", ", tensor.Shape)}]; expected extents from 0, {long.MaxValue} bytes at most.");
+            }
+
+            length *= extent;
+        }
+
+        return length;
+    }
+
+    private byte[] Header(IEnumerable<TensorDeclaration> tensors, IReadOnlyDictionary<string, string>? metadata)
+    {
+        using var stream = new MemoryStream();
+        stream.Write(stackalloc byte[SafetensorsHeader.PrefixLength]);
+        using (var json = new Utf8JsonWriter(stream))
+        {
+            json.WriteStartObject();
+            if (metadata is not null)
+            {
+                json.WriteStartObject(SafetensorsHeader.MetadataName);
+                foreach ((string key, string value) in metadata)
+                {
+                    json.WriteString(key, value);
+                }
+
+                json.WriteEndObject();
+            }
+
+            foreach (TensorDeclaration tensor in tensors)
+            {
+                Region region = regions[tensor.Name];
+                json.WriteStartObject(tensor.Name);
+                json.WriteString("dtype", SafetensorsElement.NameOf(tensor.DType));
+                WriteIntegers(json, "shape", tensor.Shape);
+                WriteIntegers(json, "data_offsets", [region.Offset, region.Offset + region.Length]);
+                json.WriteEndObject();
+            }
+
+            json.WriteEndObject();
+        }
+
+        while (stream.Length % DataAlignment != 0)
+        {
+            stream.WriteByte((byte)' ');
+        }
+
+        byte[] header = stream.ToArray();
+        BinaryPrimitives.WriteUInt64LittleEndian(header, (ulong)(header.Length - SafetensorsHeader.PrefixLength));
+        return header;
+    }
+
+    private static void WriteIntegers(Utf8JsonWriter json, string name, ReadOnlySpan<long> integers)
+    {
+        json.WriteStartArray(name);
+        foreach (long integer in integers)
+        {
+            json.WriteNumberValue(integer);
+        }
+
+        json.WriteEndArray();
+    }
+
+    private sealed class Region(long offset, long length)
+    {
+        public long Offset { get; } = offset;
+
+        public long Length { get; } = length;
+
+        public long Written { get; set; }
+    }
+}
