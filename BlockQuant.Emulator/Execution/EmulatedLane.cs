@@ -1,0 +1,92 @@
+namespace BlockQuant.Emulator;
+
+/// <summary>One simulated thread of a group.</summary>
+/// <remarks>The static members are for the CPU bodies of intrinsics, which run as some lane.</remarks>
+internal sealed class EmulatedLane(EmulatedGroup group, int index)
+{
+    [ThreadStatic]
+    private static EmulatedLane? current;
+
+    /// <summary>The lane that the calling thread runs.</summary>
+    public static EmulatedLane Current => current ?? throw new InvalidOperationException("Only a running kernel may ask for this.");
+
+    /// <summary>The lane that the calling thread runs, or null outside a kernel.</summary>
+    public static EmulatedLane? CurrentOrNone
+    {
+        get => current;
+        set => current = value;
+    }
+
+    public EmulatedGroup Group { get; } = group;
+
+    /// <summary>The lane's index in its group.</summary>
+    public int Index { get; } = index;
+
+    public EmulatedThread Thread => new(Group.GridIndex, Index);
+
+    /// <summary>How many shared allocations the lane has asked for.</summary>
+    public int AllocationCount { get; set; }
+
+    public LaneState State { get; set; }
+
+    /// <summary>The thread that the lane's stack lies on.</summary>
+    public LaneThread? Host { get; set; }
+
+    /// <summary>The barrier that the lane waits at.</summary>
+    public Rendezvous? WaitsAt { get; set; }
+
+    /// <summary>The condition that the lane waits for.</summary>
+    public Func<bool>? WaitsFor { get; set; }
+
+    /// <summary>What the condition is, in words.</summary>
+    public string WaitsForWhat { get; set; } = "";
+
+    /// <summary>Lets other lanes run until a condition holds.</summary>
+    /// <param name="condition">The condition; any lane's thread may evaluate it, so it must not ask for the current lane.</param>
+    /// <param name="what">The condition in words, for a deadlock to name.</param>
+    public static void WaitUntil(Func<bool> condition, string what)
+    {
+        EmulatedLane lane = Current;
+        lane.Group.Scheduler.WaitUntil(lane, condition, what);
+        lane.Group.Shared.Advance();
+    }
+
+    /// <summary>The running group's object of a type, made by the first lane that asks for it.</summary>
+    public static T GroupState<T>(Func<T> create)
+        where T : class
+        => Current.Group.State(create);
+
+    /// <summary>Waits at one of the group's numbered barriers until <paramref name="count"/> lanes have arrived.</summary>
+    public static void BarrierSync(int id, int count)
+    {
+        EmulatedLane lane = Current;
+        lane.Group.NamedBarrier(id).Arrive(lane, count, default);
+    }
+
+    /// <summary>Waits until every lane of the cluster has arrived.</summary>
+    public static void ClusterBarrier()
+    {
+        EmulatedLane lane = Current;
+        lane.Group.Scheduler.ClusterBarrier.Arrive(lane, lane.Group.Size * lane.Group.Launch.ClusterSize, default);
+    }
+
+    /// <summary>Makes the lane one that has not started.</summary>
+    public void Reset()
+    {
+        State = LaneState.Unstarted;
+        AllocationCount = 0;
+        WaitsAt = null;
+        WaitsFor = null;
+        Host = null;
+    }
+}
+
+/// <summary>How far a lane has come.</summary>
+internal enum LaneState
+{
+    Unstarted,
+    Running,
+    Ready,
+    Waiting,
+    Exited,
+}

@@ -1,0 +1,21 @@
+namespace ILGPU.Runtime;
+
+/// <summary>A queue of work on an accelerator.</summary>
+public abstract class AcceleratorStream : IDisposable
+{
+    /// <summary>Waits until all work queued so far is done.</summary>
+    public abstract void Synchronize();
+
+    /// <summary>Releases the stream.</summary>
+    public void Dispose()
+    {
+        Dispose(true);
+        GC.SuppressFinalize(this);
+    }
+
+    /// <summary>Releases what the stream holds.</summary>
+    /// <param name="disposing">Whether <see cref="Dispose()"/> was called.</param>
+    protected virtual void Dispose(bool disposing)
+    {
+    }
+}
