@@ -7,45 +7,45 @@ namespace BlockQuant;
 internal interface ILanes<TSelf>
     where TSelf : struct, ILanes<TSelf>
 {
-    public static abstract int Count { get; }
+    static abstract int Count { get; }
 
-    public static abstract TSelf Create(int value);
+    static abstract TSelf Create(int value);
 
     /// <summary>Loads and zero-extends <see cref="Count"/> bytes.</summary>
-    public static abstract TSelf LoadBytes(ref byte source);
+    static abstract TSelf LoadBytes(ref byte source);
 
     /// <summary>Loads and zero-extends <see cref="Count"/> 16-bit integers.</summary>
-    public static abstract TSelf LoadWords(ref ushort source);
+    static abstract TSelf LoadWords(ref ushort source);
 
-    public static abstract TSelf Load(ref int source);
+    static abstract TSelf Load(ref int source);
 
     /// <summary>Stores the low byte of every lane.</summary>
-    public static abstract void StoreBytes(TSelf value, ref byte destination);
+    static abstract void StoreBytes(TSelf value, ref byte destination);
 
     /// <summary>Stores the low 16 bits of every lane.</summary>
-    public static abstract void StoreWords(TSelf value, ref ushort destination);
+    static abstract void StoreWords(TSelf value, ref ushort destination);
 
-    public static abstract void Store(TSelf value, ref int destination);
+    static abstract void Store(TSelf value, ref int destination);
 
-    public static abstract TSelf operator +(TSelf left, TSelf right);
+    static abstract TSelf operator +(TSelf left, TSelf right);
 
-    public static abstract TSelf operator -(TSelf left, TSelf right);
+    static abstract TSelf operator -(TSelf left, TSelf right);
 
-    public static abstract TSelf operator &(TSelf left, TSelf right);
+    static abstract TSelf operator &(TSelf left, TSelf right);
 
-    public static abstract TSelf operator |(TSelf left, TSelf right);
+    static abstract TSelf operator |(TSelf left, TSelf right);
 
-    public static abstract TSelf operator <<(TSelf value, int count);
+    static abstract TSelf operator <<(TSelf value, int count);
 
-    public static abstract TSelf operator >>(TSelf value, int count);
+    static abstract TSelf operator >>(TSelf value, int count);
 
     /// <summary>The sum of the lanes as float32.</summary>
-    public static abstract TSelf AddSingle(TSelf left, TSelf right);
+    static abstract TSelf AddSingle(TSelf left, TSelf right);
 
-    public static abstract TSelf Min(TSelf left, TSelf right);
+    static abstract TSelf Min(TSelf left, TSelf right);
 
     /// <summary>All bits set in the lanes where <paramref name="left"/> is less, as signed integers.</summary>
-    public static abstract TSelf LessThan(TSelf left, TSelf right);
+    static abstract TSelf LessThan(TSelf left, TSelf right);
 
-    public static abstract TSelf Select(TSelf mask, TSelf whereSet, TSelf whereClear);
+    static abstract TSelf Select(TSelf mask, TSelf whereSet, TSelf whereClear);
 }

@@ -5,19 +5,19 @@ namespace BlockQuant;
 /// <summary>Reads <typeparamref name="T"/> as float32, one element or a vector of them.</summary>
 internal interface ILaneSource<T>
 {
-    public static abstract float Load(T value);
+    static abstract float Load(T value);
 
     /// <summary>The bits of as many float32 as the lanes hold.</summary>
-    public static abstract TLanes Load<TLanes>(ref T source)
+    static abstract TLanes Load<TLanes>(ref T source)
         where TLanes : struct, ILanes<TLanes>;
 }
 
 /// <summary>Writes float32 as <typeparamref name="T"/>, one element or a vector of them.</summary>
 internal interface ILaneTarget<T>
 {
-    public static abstract T Store(float value);
+    static abstract T Store(float value);
 
-    public static abstract void Store<TLanes>(ref T destination, TLanes bits)
+    static abstract void Store<TLanes>(ref T destination, TLanes bits)
         where TLanes : struct, ILanes<TLanes>;
 }
 
