@@ -1,0 +1,48 @@
+namespace BlockQuant.Scheduling;
+
+/// <summary>How one matrix product is cut into tiles, and which kernel multiplies them.</summary>
+public readonly record struct TilePlan
+{
+    /// <summary>Rows of the output (tokens) in one tile.</summary>
+    public required int TileM { get; init; }
+
+    /// <summary>Columns of the output (weight rows) in one tile.</summary>
+    public required int TileN { get; init; }
+
+    /// <summary>Depth of one stage along K.</summary>
+    public required int TileK { get; init; }
+
+    /// <summary>Row tiles that share a column tile before the next column tile starts, so that weights stay in L2.</summary>
+    public required int GroupM { get; init; }
+
+    /// <summary>Stages in shared memory.</summary>
+    public required int Stages { get; init; }
+
+    /// <summary>Lanes of the group that computes one tile of the portable kernel.</summary>
+    public int Lanes => TileM / TileScheduler.LaneRows * (TileN / TileScheduler.LaneColumns);
+
+    /// <summary>Bytes of shared memory that one group of the portable kernel uses.</summary>
+    public int SharedBytes => Stages * (TileM + TileN + 2) * TileK * sizeof(float);
+
+    /// <inheritdoc/>
+    public override string ToString() => $"{TileM}x{TileN}x{TileK}, group-m {GroupM}, stages {Stages}";
+}
+
+/// <summary>The parts of a tile plan that a caller fixes; what is null is left to <see cref="TileScheduler"/>.</summary>
+public sealed record TilePlanOverrides
+{
+    /// <summary>Rows of the output in one tile.</summary>
+    public int? TileM { get; init; }
+
+    /// <summary>Columns of the output in one tile.</summary>
+    public int? TileN { get; init; }
+
+    /// <summary>Depth of one stage along K.</summary>
+    public int? TileK { get; init; }
+
+    /// <summary>Row tiles that share a column tile.</summary>
+    public int? GroupM { get; init; }
+
+    /// <summary>Stages in shared memory.</summary>
+    public int? Stages { get; init; }
+}

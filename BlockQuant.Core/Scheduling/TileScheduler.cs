@@ -1,0 +1,109 @@
+namespace BlockQuant.Scheduling;
+
+/// <summary>
+/// Turns a matrix product and a device into a <see cref="TilePlan"/>. Pure functions: the same question gets the same answer.
+/// </summary>
+public static class TileScheduler
+{
+    /// <summary>Rows of the output that one lane of the portable kernel accumulates.</summary>
+    public const int LaneRows = 8;
+
+    /// <summary>Columns of the output that one lane of the portable kernel accumulates.</summary>
+    public const int LaneColumns = 4;
+
+    /// <summary>Bytes of shared memory that the portable kernel reserves for its stages.</summary>
+    public const int PortableSharedBytes = 32 * 1024;
+
+    /// <summary>The row tile for few tokens.</summary>
+    public const int DecodeTileM = 16;
+
+    /// <summary>The row tile for many tokens.</summary>
+    public const int PrefillTileM = 128;
+
+    /// <summary>The most rows that still count as decode: beyond it the larger tile wastes less than half of its rows.</summary>
+    public const int DecodeMaxRows = 64;
+
+    /// <summary>Plans the product of activations [<paramref name="m"/>, <paramref name="k"/>] and weights [<paramref name="n"/>, <paramref name="k"/>].</summary>
+    /// <param name="m">Rows of the output; for experts, the rows one expert gets on average.</param>
+    /// <param name="n">Columns of the output.</param>
+    /// <param name="k">Depth.</param>
+    /// <param name="traits">The device.</param>
+    /// <param name="overrides">What the caller fixes, or null.</param>
+    /// <exception cref="ArgumentException">The overrides make a plan that no kernel can run; the message says why.</exception>
+    public static TilePlan Plan(long m, long n, long k, DeviceTraits traits, TilePlanOverrides? overrides = null)
+    {
+        ArgumentNullException.ThrowIfNull(traits);
+        // A processor pays for every lane and every barrier, so it gets the fewest lanes whatever the batch.
+        bool processor = traits.Kind == DeviceKind.Cpu;
+        bool decode = m <= DecodeMaxRows;
+        int tileM = processor || decode ? DecodeTileM : PrefillTileM;
+        int tileN = processor ? 16 : 64;
+        int tileK = processor ? 128 : decode ? 64 : 32;
+        int stages = 1;
+        while (!Fits(tileM, tileN, tileK, stages, traits) && tileK > 1)
+        {
+            if (tileM > DecodeTileM)
+            {
+                tileM /= 2;
+            }
+            else if (tileN > LaneColumns && tileM / LaneRows * (tileN / LaneColumns) > traits.MaxGroupSize)
+            {
+                tileN /= 2;
+            }
+            else
+            {
+                tileK /= 2;
+            }
+        }
+
+        var plan = new TilePlan
+        {
+            TileM = overrides?.TileM ?? tileM,
+            TileN = overrides?.TileN ?? tileN,
+            TileK = overrides?.TileK ?? tileK,
+            GroupM = overrides?.GroupM ?? 8,
+            Stages = overrides?.Stages ?? stages,
+        };
+        if (overrides is not null)
+        {
+            Require(plan, traits);
+        }
+
+        return plan;
+    }
+
+    private static bool Fits(int tileM, int tileN, int tileK, int stages, DeviceTraits traits)
+    {
+        var plan = new TilePlan { TileM = tileM, TileN = tileN, TileK = tileK, GroupM = 1, Stages = stages };
+        return plan.Lanes <= traits.MaxGroupSize && plan.SharedBytes <= Math.Min(PortableSharedBytes, traits.SharedMemoryPerGroup);
+    }
+
+    private static void Require(TilePlan plan, DeviceTraits traits)
+    {
+        Positive(plan.TileM, nameof(TilePlan.TileM), LaneRows);
+        Positive(plan.TileN, nameof(TilePlan.TileN), LaneColumns);
+        Positive(plan.TileK, nameof(TilePlan.TileK), 1);
+        Positive(plan.GroupM, nameof(TilePlan.GroupM), 1);
+        Positive(plan.Stages, nameof(TilePlan.Stages), 1);
+        if ((long)plan.TileM * plan.TileN / (LaneRows * LaneColumns) > traits.MaxGroupSize)
+        {
+            throw new ArgumentException(
+                $"tile plan {plan}: needs {(long)plan.TileM * plan.TileN / (LaneRows * LaneColumns)} lanes in a group, but {traits.Name} has at most {traits.MaxGroupSize}.");
+        }
+
+        int limit = Math.Min(PortableSharedBytes, traits.SharedMemoryPerGroup);
+        long shared = (long)plan.Stages * ((long)plan.TileM + plan.TileN + 2) * plan.TileK * sizeof(float);
+        if (shared > limit)
+        {
+            throw new ArgumentException($"tile plan {plan}: needs {shared} bytes of shared memory, but a group has {limit} on {traits.Name}.");
+        }
+    }
+
+    private static void Positive(int value, string name, int multiple)
+    {
+        if (value <= 0 || value % multiple != 0)
+        {
+            throw new ArgumentException($"tile plan: {name} is {value}; expected a positive multiple of {multiple}.");
+        }
+    }
+}

@@ -1,0 +1,206 @@
+using BlockQuant.Kernels;
+using BlockQuant.Scheduling;
+using ILGPU.Runtime;
+
+namespace BlockQuant;
+
+/// <summary>
+/// An opened accelerator: it allocates, copies and launches. Operators run on it; nothing else of the library touches a driver.
+/// </summary>
+/// <remarks>
+/// A device may be used by many threads at once. Work issued to one stream runs in order; different streams are independent.
+/// </remarks>
+public abstract partial class ComputeDevice : IDisposable
+{
+    private readonly Lock loading = new();
+    private Delegate?[] launchers = [];
+    private long allocations;
+    private long loads;
+
+    private protected ComputeDevice()
+    {
+    }
+
+    /// <summary>The facts that tile plans depend on.</summary>
+    public DeviceTraits Traits { get; private protected init; } = null!;
+
+    /// <summary>The kind of accelerator.</summary>
+    public DeviceKind Kind => Traits.Kind;
+
+    /// <summary>The name the driver gives the device.</summary>
+    public string Name => Traits.Name;
+
+    /// <summary>The stream that calls without a stream use.</summary>
+    public abstract AcceleratorStream DefaultStream { get; }
+
+    /// <summary>The FP8 operators on this device.</summary>
+    public Fp8Operators Fp8 => field ??= new Fp8Operators(this);
+
+    /// <summary>True after <see cref="Dispose()"/>.</summary>
+    public bool IsDisposed { get; private set; }
+
+    /// <summary>Opens the best device: CUDA, then OpenCL, then the processor. A missing or broken driver is passed over, never thrown.</summary>
+    public static ComputeDevice CreateDefault()
+    {
+        foreach (DeviceKind kind in (ReadOnlySpan<DeviceKind>)[DeviceKind.Cuda, DeviceKind.OpenCL])
+        {
+            if (TryOpen(kind, 0, out _) is { } device)
+            {
+                return device;
+            }
+        }
+
+        return Create(DeviceKind.Cpu);
+    }
+
+    /// <summary>Opens one particular device.</summary>
+    /// <param name="kind">The kind of accelerator.</param>
+    /// <param name="index">Which of them, from 0.</param>
+    /// <exception cref="DeviceUnavailableException">There is no such device, or it cannot be used; the message says why.</exception>
+    public static ComputeDevice Create(DeviceKind kind, int index = 0)
+    {
+        ArgumentOutOfRangeException.ThrowIfNegative(index);
+        return TryOpen(kind, index, out string reason)
+            ?? throw new DeviceUnavailableException($"{kind} device {index} cannot be used: {reason}");
+    }
+
+    /// <summary>Every device this machine has or might have, best first, with the reason for each one that is not used. Never throws.</summary>
+    public static IReadOnlyList<DeviceDescription> List() => Discover();
+
+    /// <summary>Creates a stream of its own order on this device.</summary>
+    public abstract AcceleratorStream CreateStream();
+
+    /// <summary>Allocates uninitialised device memory.</summary>
+    /// <param name="length">Elements; zero gives an empty buffer.</param>
+    /// <typeparam name="T">The element type.</typeparam>
+    /// <exception cref="DeviceOutOfMemoryException">The device has not enough memory.</exception>
+    public DeviceBuffer<T> Allocate<T>(long length)
+        where T : unmanaged
+    {
+        ArgumentOutOfRangeException.ThrowIfNegative(length);
+        ObjectDisposedException.ThrowIf(IsDisposed, this);
+        Interlocked.Increment(ref allocations);
+        return AllocateMemory<T>(length);
+    }
+
+    /// <summary>Allocates device memory and copies elements into it.</summary>
+    /// <param name="source">The elements.</param>
+    /// <typeparam name="T">The element type.</typeparam>
+    /// <exception cref="DeviceOutOfMemoryException">The device has not enough memory.</exception>
+    public DeviceBuffer<T> Upload<T>(ReadOnlySpan<T> source)
+        where T : unmanaged
+    {
+        DeviceBuffer<T> buffer = Allocate<T>(source.Length);
+        buffer.CopyFrom(source);
+        return buffer;
+    }
+
+    /// <summary>Allocates a matrix on the device and copies elements into it.</summary>
+    /// <param name="source">The elements, row after row.</param>
+    /// <param name="rows">Rows.</param>
+    /// <param name="columns">Columns.</param>
+    /// <typeparam name="T">The element type.</typeparam>
+    /// <exception cref="ArgumentException">The length is not rows × columns.</exception>
+    /// <exception cref="DeviceOutOfMemoryException">The device has not enough memory.</exception>
+    public DeviceMatrix<T> Upload<T>(ReadOnlySpan<T> source, long rows, long columns)
+        where T : unmanaged
+    {
+        if (rows < 0 || columns < 0 || source.Length != checked(rows * columns))
+        {
+            throw new ArgumentException($"source: length {source.Length}; expected {rows} x {columns}.", nameof(source));
+        }
+
+        var matrix = new DeviceMatrix<T>(this, rows, columns);
+        matrix.CopyFrom(source);
+        return matrix;
+    }
+
+    /// <summary>Copies a quantized matrix of the host to the device.</summary>
+    /// <param name="source">Codes and scales of the format that <typeparamref name="TCode"/> holds.</param>
+    /// <typeparam name="TCode"><see cref="Float8E4M3"/> or <see cref="sbyte"/>.</typeparam>
+    /// <exception cref="ArgumentException">The format is another one.</exception>
+    /// <exception cref="DeviceOutOfMemoryException">The device has not enough memory.</exception>
+    public QuantizedDeviceMatrix<TCode> Upload<TCode>(QuantizedMatrix source)
+        where TCode : unmanaged
+    {
+        ArgumentNullException.ThrowIfNull(source);
+        ElementFormat expected = typeof(TCode) == typeof(Float8E4M3) ? ElementFormat.Float8E4M3 : ElementFormat.Int8;
+        if (source.Scheme.Format != expected)
+        {
+            throw new ArgumentException($"source: format {source.Scheme.Format}; expected {expected}.", nameof(source));
+        }
+
+        var matrix = new QuantizedDeviceMatrix<TCode>(
+            this, source.Rows, source.Columns, source.Scheme, source.ScaleRowOffset, source.ScaleColumnOffset);
+        matrix.Codes.CopyFrom(System.Runtime.InteropServices.MemoryMarshal.Cast<byte, TCode>(source.Codes.Span));
+        matrix.Scales.CopyFrom(source.Scales.Span);
+        return matrix;
+    }
+
+    /// <summary>Waits until the device has finished everything given to it.</summary>
+    /// <exception cref="DeviceException">Earlier work failed.</exception>
+    public abstract void Synchronize();
+
+    /// <summary>Frees the device. Buffers on it must be disposed first.</summary>
+    public void Dispose()
+    {
+        if (!IsDisposed)
+        {
+            IsDisposed = true;
+            Release();
+            GC.SuppressFinalize(this);
+        }
+    }
+
+    /// <inheritdoc/>
+    public override string ToString() => $"{Name} ({Kind})";
+
+    /// <summary>Allocations made so far: operators of the view tier make none.</summary>
+    internal long AllocationCount => Interlocked.Read(ref allocations);
+
+    /// <summary>Kernels compiled so far: each at most once.</summary>
+    internal long LoadCount => Interlocked.Read(ref loads);
+
+    internal void Launch<TArguments>(Kernel<TArguments> kernel, LaunchShape shape, in TArguments arguments, AcceleratorStream? stream)
+        where TArguments : struct
+    {
+        ObjectDisposedException.ThrowIf(IsDisposed, this);
+        Delegate?[] loaded = Volatile.Read(ref launchers);
+        Delegate launcher = (kernel.Id < loaded.Length ? loaded[kernel.Id] : null) ?? LoadOnce(kernel);
+        Run(launcher, shape, arguments, stream ?? DefaultStream);
+    }
+
+    private protected abstract DeviceBuffer<T> AllocateMemory<T>(long length)
+        where T : unmanaged;
+
+    /// <summary>Compiles a kernel for this device. Called once a kernel, under a lock.</summary>
+    private protected abstract Delegate Load<TArguments>(Kernel<TArguments> kernel)
+        where TArguments : struct;
+
+    private protected abstract void Run<TArguments>(Delegate launcher, LaunchShape shape, in TArguments arguments, AcceleratorStream stream)
+        where TArguments : struct;
+
+    private protected abstract void Release();
+
+    private Delegate LoadOnce<TArguments>(Kernel<TArguments> kernel)
+        where TArguments : struct
+    {
+        lock (loading)
+        {
+            Delegate?[] current = launchers;
+            if (kernel.Id < current.Length && current[kernel.Id] is { } ready)
+            {
+                return ready;
+            }
+
+            // A new array each time: readers never see one that is being written.
+            var grown = new Delegate?[Math.Max(current.Length, kernel.Id + 1)];
+            current.CopyTo(grown, 0);
+            Delegate launcher = Load(kernel);
+            loads++;
+            grown[kernel.Id] = launcher;
+            Volatile.Write(ref launchers, grown);
+            return launcher;
+        }
+    }
+}

@@ -1,0 +1,98 @@
+using ILGPU;
+using ILGPU.Runtime;
+
+namespace BlockQuant;
+
+/// <summary>Device memory that its holder owns.</summary>
+/// <typeparam name="T">The element type.</typeparam>
+public abstract class DeviceBuffer<T> : IDisposable
+    where T : unmanaged
+{
+    private readonly ArrayView<T> view;
+
+    private protected DeviceBuffer(ComputeDevice device, ArrayView<T> view)
+    {
+        Device = device;
+        this.view = view;
+    }
+
+    /// <summary>The device that holds the memory.</summary>
+    public ComputeDevice Device { get; }
+
+    /// <summary>Elements.</summary>
+    public long Length => view.Length;
+
+    /// <summary>True after <see cref="Dispose"/>.</summary>
+    public bool IsDisposed { get; private set; }
+
+    /// <summary>The memory, to pass to operators of the view tier.</summary>
+    /// <exception cref="ObjectDisposedException">The buffer is disposed.</exception>
+    public ArrayView<T> View
+    {
+        get
+        {
+            ObjectDisposedException.ThrowIf(IsDisposed, this);
+            return view;
+        }
+    }
+
+    /// <summary>Copies elements from the host and waits for the copy.</summary>
+    /// <param name="source">As many elements as the buffer has.</param>
+    /// <param name="stream">The stream the copy is ordered on; null for the device's default stream.</param>
+    /// <exception cref="ArgumentException">The lengths differ.</exception>
+    public void CopyFrom(ReadOnlySpan<T> source, AcceleratorStream? stream = null)
+    {
+        RequireLength(source.Length, nameof(source));
+        if (!source.IsEmpty)
+        {
+            CopyIn(View, source, stream ?? Device.DefaultStream);
+        }
+    }
+
+    /// <summary>Copies elements to the host and waits for the copy.</summary>
+    /// <param name="destination">As many elements as the buffer has.</param>
+    /// <param name="stream">The stream the copy is ordered on; null for the device's default stream.</param>
+    /// <exception cref="ArgumentException">The lengths differ.</exception>
+    public void CopyTo(Span<T> destination, AcceleratorStream? stream = null)
+    {
+        RequireLength(destination.Length, nameof(destination));
+        if (!destination.IsEmpty)
+        {
+            CopyOut(View, destination, stream ?? Device.DefaultStream);
+        }
+    }
+
+    /// <summary>Copies all elements to a new array.</summary>
+    /// <param name="stream">The stream the copy is ordered on; null for the device's default stream.</param>
+    public T[] ToArray(AcceleratorStream? stream = null)
+    {
+        var result = new T[Length];
+        CopyTo(result, stream);
+        return result;
+    }
+
+    /// <summary>Frees the memory.</summary>
+    public void Dispose()
+    {
+        if (!IsDisposed)
+        {
+            IsDisposed = true;
+            Release();
+            GC.SuppressFinalize(this);
+        }
+    }
+
+    private protected abstract void CopyIn(ArrayView<T> target, ReadOnlySpan<T> source, AcceleratorStream stream);
+
+    private protected abstract void CopyOut(ArrayView<T> source, Span<T> target, AcceleratorStream stream);
+
+    private protected abstract void Release();
+
+    private void RequireLength(long found, string operand)
+    {
+        if (found != Length)
+        {
+            throw new ArgumentException($"{operand}: length {found}; expected {Length}, the length of the buffer.", operand);
+        }
+    }
+}

@@ -1,0 +1,18 @@
+using ILGPU;
+
+namespace BlockQuant.Devices;
+
+/// <summary>Which memory a view lies in.</summary>
+internal static class ViewMemory
+{
+    public static bool IsDisposed<T>(ArrayView<T> view)
+        where T : unmanaged
+        => view.Buffer is { IsDisposed: true };
+
+    public static bool Overlap<TLeft, TRight>(ArrayView<TLeft> left, ArrayView<TRight> right)
+        where TLeft : unmanaged
+        where TRight : unmanaged
+        => ReferenceEquals(left.Buffer, right.Buffer)
+            && left.ByteOffset < right.ByteOffset + right.LengthInBytes
+            && right.ByteOffset < left.ByteOffset + left.LengthInBytes;
+}

@@ -1,0 +1,30 @@
+using ILGPU;
+using ILGPU.Runtime;
+
+namespace BlockQuant;
+
+/// <summary>Memory of an ILGPU accelerator.</summary>
+internal sealed class IlgpuBuffer<T>(ComputeDevice device, MemoryBuffer1D<T, Stride1D.Dense> buffer, long length)
+    : DeviceBuffer<T>(device, buffer.View.BaseView.SubView(0, length))
+    where T : unmanaged
+{
+    private protected override unsafe void CopyIn(ArrayView<T> target, ReadOnlySpan<T> source, AcceleratorStream stream)
+    {
+        fixed (T* first = source)
+        {
+            target.CopyFromCPUUnsafeAsync(stream, ref *first, source.Length);
+            stream.Synchronize();
+        }
+    }
+
+    private protected override unsafe void CopyOut(ArrayView<T> source, Span<T> target, AcceleratorStream stream)
+    {
+        fixed (T* first = target)
+        {
+            source.CopyToCPUUnsafeAsync(stream, ref *first, target.Length);
+            stream.Synchronize();
+        }
+    }
+
+    private protected override void Release() => buffer.Dispose();
+}

@@ -1,0 +1,90 @@
+using BlockQuant.Kernels;
+using BlockQuant.Scheduling;
+using ILGPU;
+using ILGPU.Runtime;
+using ILGPU.Runtime.Cuda;
+
+namespace BlockQuant;
+
+/// <summary>The device seam over an ILGPU accelerator, the library's own or a caller's.</summary>
+internal sealed class IlgpuDevice : ComputeDevice
+{
+    private readonly Accelerator accelerator;
+    private readonly Context? owned;
+
+    /// <summary>Wraps an accelerator; with a context, owns both.</summary>
+    internal IlgpuDevice(Accelerator accelerator, Context? owned)
+    {
+        this.accelerator = accelerator;
+        this.owned = owned;
+        Traits = new DeviceTraits
+        {
+            Kind = accelerator.AcceleratorType switch
+            {
+                AcceleratorType.Cuda => DeviceKind.Cuda,
+                AcceleratorType.OpenCL => DeviceKind.OpenCL,
+                _ => DeviceKind.Cpu,
+            },
+            Name = accelerator.AcceleratorType == AcceleratorType.CPU ? "ILGPU CPU accelerator" : accelerator.Name,
+            Multiprocessors = accelerator.NumMultiprocessors,
+            MaxGroupSize = accelerator.MaxNumThreadsPerGroup,
+            SharedMemoryPerGroup = accelerator.MaxSharedMemoryPerGroup,
+            WarpSize = accelerator.WarpSize,
+            ComputeCapability = accelerator is CudaAccelerator cuda ? cuda.Architecture.Major * 10 + cuda.Architecture.Minor : 0,
+            MemoryBytes = accelerator.MemorySize,
+        };
+    }
+
+    public override AcceleratorStream DefaultStream => accelerator.DefaultStream;
+
+    public override AcceleratorStream CreateStream() => accelerator.CreateStream();
+
+    private protected override DeviceBuffer<T> AllocateMemory<T>(long length)
+    {
+        long bytes = checked(length * Interop.SizeOf<T>());
+        try
+        {
+            return new IlgpuBuffer<T>(this, accelerator.Allocate1D<T>(Math.Max(length, 1)), length);
+        }
+        catch (Exception error) when (error is AcceleratorException or OutOfMemoryException)
+        {
+            throw new DeviceOutOfMemoryException(Name, bytes, Traits.MemoryBytes, error);
+        }
+    }
+
+    public override void Synchronize()
+    {
+        try
+        {
+            accelerator.Synchronize();
+        }
+        catch (AcceleratorException error)
+        {
+            throw new DeviceException($"{Name}: {error.Message}", error);
+        }
+    }
+
+    private protected override Delegate Load<TArguments>(Kernel<TArguments> kernel) => accelerator.LoadKernel(kernel.Method);
+
+    private protected override void Run<TArguments>(Delegate launcher, LaunchShape shape, in TArguments arguments, AcceleratorStream stream)
+    {
+        var config = new KernelConfig(new Index3D(shape.Groups, shape.GroupsY, 1), new Index3D(shape.Lanes, 1, 1));
+        try
+        {
+            ((Action<AcceleratorStream, KernelConfig, TArguments>)launcher)(stream, config, arguments);
+        }
+        catch (AcceleratorException error)
+        {
+            throw new DeviceException($"{Name}: {error.Message}", error);
+        }
+    }
+
+    private protected override void Release()
+    {
+        if (owned is not null)
+        {
+            accelerator.Dispose();
+            owned.Dispose();
+        }
+    }
+}

@@ -1,0 +1,27 @@
+using ILGPU;
+
+namespace BlockQuant.Devices;
+
+/// <summary>Which memory a view lies in.</summary>
+internal static class ViewMemory
+{
+    public static bool IsDisposed<T>(ArrayView<T> view)
+        where T : unmanaged
+        => Buffer(view).IsDisposed;
+
+    public static bool Overlap<TLeft, TRight>(ArrayView<TLeft> left, ArrayView<TRight> right)
+        where TLeft : unmanaged
+        where TRight : unmanaged
+        => ReferenceEquals(Buffer(left), Buffer(right))
+            && Start(left) < Start(right) + right.LengthInBytes
+            && Start(right) < Start(left) + left.LengthInBytes;
+
+    // Constrained calls: casting a view to its interface would allocate on every launch.
+    private static ILGPU.Runtime.MemoryBuffer Buffer<TView>(TView view)
+        where TView : IArrayView
+        => view.Buffer;
+
+    private static long Start<TView>(TView view)
+        where TView : IContiguousArrayView
+        => view.IndexInBytes;
+}

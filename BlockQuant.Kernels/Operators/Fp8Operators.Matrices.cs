@@ -1,0 +1,62 @@
+using BlockQuant.Scheduling;
+
+namespace BlockQuant;
+
+/// <content>The same operators over matrices that own their memory: each allocates its result on the operand's device.</content>
+public sealed partial class Fp8Operators
+{
+    /// <summary>Quantizes a matrix; see <see cref="Quantize{T}(MatrixView{T}, QuantizedView{Float8E4M3}, ILGPU.Runtime.AcceleratorStream)"/>.</summary>
+    /// <param name="source">The matrix [rows, columns] of BFloat16, Half or Single.</param>
+    /// <param name="scheme">What one scale covers.</param>
+    /// <returns>Codes [rows, columns] and scales, to be disposed by the caller.</returns>
+    /// <exception cref="ArgumentException">The element type or scheme does not fit.</exception>
+    public QuantizedDeviceMatrix<Float8E4M3> Quantize<T>(DeviceMatrix<T> source, QuantizationScheme scheme)
+        where T : unmanaged
+    {
+        ArgumentNullException.ThrowIfNull(source);
+        var result = new QuantizedDeviceMatrix<Float8E4M3>(device, source.Rows, source.Columns, scheme);
+        return Filled(result, r => Quantize(source.View, r.View));
+    }
+
+    /// <summary>Output = code × scale of its block.</summary>
+    /// <param name="source">Codes [rows, columns] and scales of any granularity.</param>
+    /// <returns>The matrix [rows, columns] of BFloat16, Half or Single, to be disposed by the caller.</returns>
+    /// <exception cref="ArgumentException">The element type does not fit.</exception>
+    public DeviceMatrix<T> Dequantize<T>(QuantizedDeviceMatrix<Float8E4M3> source)
+        where T : unmanaged
+    {
+        ArgumentNullException.ThrowIfNull(source);
+        return Filled(new DeviceMatrix<T>(device, source.Rows, source.Columns), r => Dequantize(source.View, r.View));
+    }
+
+    /// <summary>C = A · Bᵀ; see <see cref="Multiply{T}(QuantizedView{Float8E4M3}, QuantizedView{Float8E4M3}, MatrixView{T}, TilePlanOverrides, ILGPU.Runtime.AcceleratorStream)"/>.</summary>
+    /// <param name="activations">A [M, K].</param>
+    /// <param name="weights">B [N, K].</param>
+    /// <param name="overrides">Parts of the tile plan to fix.</param>
+    /// <returns>C [M, N] of BFloat16, Half or Single, to be disposed by the caller.</returns>
+    /// <exception cref="ArgumentException">A shape, element type or scheme does not fit, or the plan is impossible.</exception>
+    public DeviceMatrix<T> Multiply<T>(
+        QuantizedDeviceMatrix<Float8E4M3> activations, QuantizedDeviceMatrix<Float8E4M3> weights, TilePlanOverrides? overrides = null)
+        where T : unmanaged
+    {
+        ArgumentNullException.ThrowIfNull(activations);
+        ArgumentNullException.ThrowIfNull(weights);
+        var result = new DeviceMatrix<T>(device, activations.Rows, weights.Rows);
+        return Filled(result, r => Multiply(activations.View, weights.View, r.View, overrides));
+    }
+
+    private static TResult Filled<TResult>(TResult result, Action<TResult> fill)
+        where TResult : IDisposable
+    {
+        try
+        {
+            fill(result);
+            return result;
+        }
+        catch
+        {
+            result.Dispose();
+            throw;
+        }
+    }
+}

@@ -1,0 +1,70 @@
+using BlockQuant.Devices;
+using ILGPU;
+
+namespace BlockQuant;
+
+/// <summary>What operators check before anything is launched.</summary>
+internal static class Require
+{
+    public static void Shape<T>(MatrixView<T> matrix, long rows, long columns, string operand)
+        where T : unmanaged
+    {
+        if (matrix.Rows != rows || matrix.Columns != columns)
+        {
+            throw new ArgumentException($"{operand}: shape {matrix.Shape}; expected [{rows}, {columns}].", operand);
+        }
+    }
+
+    /// <summary>The operand has the format of the operator, and its memory is alive.</summary>
+    public static void Quantized<TCode>(QuantizedView<TCode> view, ElementFormat format, string operand)
+        where TCode : unmanaged
+    {
+        if (view.Scheme is null)
+        {
+            throw new ArgumentNullException(operand);
+        }
+
+        if (view.Scheme.Format != format)
+        {
+            throw new ArgumentException($"{operand}: format {view.Scheme.Format}; expected {format}.", operand);
+        }
+
+        Alive(view.Codes.Data, operand);
+        Alive(view.Scales.Data, operand);
+    }
+
+    /// <summary>The memory exists and is not disposed.</summary>
+    public static void Alive<T>(ArrayView<T> view, string operand)
+        where T : unmanaged
+    {
+        if (view.Length == 0)
+        {
+            return;
+        }
+
+        ObjectDisposedException.ThrowIf(ViewMemory.IsDisposed(view), typeof(ArrayView<T>));
+        if (!view.IsValid)
+        {
+            throw new ArgumentException($"{operand}: no device memory; expected {view.Length} elements.", operand);
+        }
+    }
+
+    /// <summary>An output does not share memory with an input or another output.</summary>
+    public static void Disjoint<TOut, TIn>(ArrayView<TOut> output, string outputName, ArrayView<TIn> other, string otherName)
+        where TOut : unmanaged
+        where TIn : unmanaged
+    {
+        if (output.Length > 0 && other.Length > 0 && ViewMemory.Overlap(output, other))
+        {
+            throw new ArgumentException($"{outputName}: overlaps {otherName}; expected memory of its own.", outputName);
+        }
+    }
+
+    public static void Positive(long value, string operand)
+    {
+        if (value <= 0)
+        {
+            throw new ArgumentException($"{operand}: {value}; expected a positive number.", operand);
+        }
+    }
+}

@@ -1,0 +1,32 @@
+namespace BlockQuant.Kernels.Portable;
+
+/// <summary>An eight-bit code: its value, its range, and how a scaled value becomes one.</summary>
+internal interface ICodeFormat
+{
+    /// <summary>The largest code's value: amax is divided by it to give the scale.</summary>
+    static abstract float MaxValue { get; }
+
+    /// <summary>The smallest scale, so that an all-zero block has a finite scale and zero codes.</summary>
+    static abstract float MinScale { get; }
+
+    /// <summary>The code of every element of a block that holds NaN or ±Inf.</summary>
+    static abstract byte NotANumber { get; }
+
+    static abstract float Decode(byte code);
+
+    static abstract byte Encode(float value);
+}
+
+/// <summary>FP8 e4m3fn, nearest even, saturating.</summary>
+internal readonly struct Float8Format : ICodeFormat
+{
+    public static float MaxValue => 448f;
+
+    public static float MinScale => 1e-12f;
+
+    public static byte NotANumber => 0x7F;
+
+    public static float Decode(byte code) => Float8Codec.Decode(code);
+
+    public static byte Encode(float value) => (byte)Float8Codec.EncodeSaturating(value);
+}

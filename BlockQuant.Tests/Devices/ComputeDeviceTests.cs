@@ -1,0 +1,96 @@
+using BlockQuant.Scheduling;
+
+namespace BlockQuant.Tests.Devices;
+
+/// <summary>Finding, opening and using devices.</summary>
+public sealed class ComputeDeviceTests
+{
+    [Test]
+    public void Every_device_that_is_not_used_says_why()
+    {
+        IReadOnlyList<DeviceDescription> devices = ComputeDevice.List();
+        devices.Select(device => device.Kind).Distinct().Should().BeEquivalentTo(Enum.GetValues<DeviceKind>());
+        devices.Where(device => !device.IsUsable).Should().OnlyContain(device => device.Reason.Length > 0);
+        devices.Should().Contain(device => device.Kind == DeviceKind.Cpu && device.IsUsable);
+    }
+
+    [Test]
+    public void The_default_device_is_the_best_one_listed()
+    {
+        using ComputeDevice device = ComputeDevice.CreateDefault();
+        device.Kind.Should().Be(ComputeDevice.List().First(found => found.IsUsable).Kind);
+    }
+
+    [Test]
+    public void A_listed_device_opens_and_another_says_why_not()
+    {
+        foreach (DeviceDescription found in ComputeDevice.List())
+        {
+            if (found.IsUsable)
+            {
+                using ComputeDevice device = ComputeDevice.Create(found.Kind, found.Index);
+                device.Kind.Should().Be(found.Kind);
+            }
+            else
+            {
+                FluentActions.Invoking(() => ComputeDevice.Create(found.Kind, found.Index))
+                    .Should().Throw<DeviceUnavailableException>().WithMessage($"{found.Kind} device {found.Index} cannot be used: ?*");
+            }
+        }
+
+        FluentActions.Invoking(() => ComputeDevice.Create(DeviceKind.Cpu, 99)).Should().Throw<DeviceUnavailableException>().WithMessage("*99*");
+    }
+
+    [Test]
+    public void Copies_come_back_as_they_went()
+    {
+        float[] values = Enumerable.Range(0, 1000).Select(i => i * 0.5f).ToArray();
+        using DeviceBuffer<float> buffer = TestDevice.Shared.Upload<float>(values);
+        buffer.ToArray().Should().Equal(values);
+    }
+
+    [Test]
+    public void An_allocation_that_does_not_fit_says_how_much_was_asked_for()
+    {
+        using ComputeDevice device = ComputeDevice.Create(DeviceKind.Cpu);
+        FluentActions.Invoking(() => device.Allocate<long>(1L << 50))
+            .Should().Throw<DeviceOutOfMemoryException>().Which.RequestedBytes.Should().Be(8L << 50);
+    }
+
+    [Test]
+    public void A_kernel_is_compiled_once_however_many_threads_ask_for_it_first()
+    {
+        using ComputeDevice device = ComputeDevice.Create(DeviceKind.Cpu);
+        using var barrier = new Barrier(4);
+        Thread[] threads = Enumerable.Range(0, 4).Select(_ => new Thread(() =>
+        {
+            using var x = new DeviceMatrix<float>(device, 1, 8);
+            barrier.SignalAndWait();
+            using QuantizedDeviceMatrix<Float8E4M3> q = device.Fp8.Quantize(x, QuantizationScheme.Fp8TokenGroup128);
+        })).ToArray();
+        Array.ForEach(threads, thread => thread.Start());
+        Array.ForEach(threads, thread => thread.Join());
+        device.LoadCount.Should().Be(1);
+    }
+
+    [Test]
+    public void Operators_of_the_view_tier_allocate_nothing_on_the_device()
+    {
+        ComputeDevice device = TestDevice.Shared;
+        using var x = new DeviceMatrix<BFloat16>(device, 3, 256);
+        x.CopyFrom(new BFloat16[3 * 256]);
+        using var a = new QuantizedDeviceMatrix<Float8E4M3>(device, 3, 256, QuantizationScheme.Fp8TokenGroup128);
+        using var b = new QuantizedDeviceMatrix<Float8E4M3>(device, 3, 256, QuantizationScheme.Fp8Block128);
+        using var t = new QuantizedDeviceMatrix<Float8E4M3>(device, 3, 256, QuantizationScheme.Fp8Tensor);
+        using var c = new DeviceMatrix<BFloat16>(device, 3, 3);
+        long before = device.AllocationCount;
+        device.Fp8.Quantize(x.View, a.View);
+        device.Fp8.Quantize(x.View, b.View);
+        device.Fp8.Quantize(x.View, t.View);
+        device.Fp8.QuantizeWithScale(x.View, t.View);
+        device.Fp8.Dequantize(a.View, x.View);
+        device.Fp8.Multiply(a.View, b.View, c.View);
+        device.Synchronize();
+        device.AllocationCount.Should().Be(before);
+    }
+}

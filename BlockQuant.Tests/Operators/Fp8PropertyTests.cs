@@ -1,0 +1,180 @@
+using BlockQuant.Reference;
+using BlockQuant.Scheduling;
+
+namespace BlockQuant.Tests.Operators;
+
+/// <summary>The FP8 operators on random ragged shapes against the float64 reference.</summary>
+public sealed class Fp8PropertyTests
+{
+    private static readonly ComputeDevice Device = TestDevice.Shared;
+
+    private static int Count => TestDevice.IsSlow ? 3 : 12;
+
+    [Test]
+    public void Quantization_is_that_of_the_reference()
+    {
+        for (int seed = 0; seed < Count; seed++)
+        {
+            var random = new Random(seed);
+            (int rows, int columns) = (random.Next(1, 40), random.Next(1, 400));
+            var block = new BlockShape(random.Next(1, 20), random.Next(1, 160));
+            var scheme = new QuantizationScheme(ElementFormat.Float8E4M3, ScaleGranularity.Block, block);
+            float[] x = RandomData.Normal(random, rows * columns);
+            QuantizedMatrix expected = ReferenceOperators.QuantizeFp8(x, rows, columns, scheme);
+            using DeviceMatrix<float> source = Device.Upload<float>(x, rows, columns);
+            using QuantizedDeviceMatrix<Float8E4M3> found = Device.Fp8.Quantize(source, scheme);
+            string shape = $"[{rows}, {columns}] in blocks of {block}";
+            Compare.Scales(found.Scales.ToArray(), expected.Scales.ToArray(), shape);
+            Compare.Codes(found.Codes.ToArray(), RandomData.Codes(expected), shape);
+        }
+    }
+
+    [TestCase(ScaleGranularity.Tensor)]
+    [TestCase(ScaleGranularity.Channel)]
+    [TestCase(ScaleGranularity.Token)]
+    public void Coarser_scales_are_those_of_the_reference(ScaleGranularity granularity)
+    {
+        var random = new Random(7);
+        var scheme = new QuantizationScheme(ElementFormat.Float8E4M3, granularity, default);
+        float[] x = RandomData.Normal(random, 13 * 77);
+        QuantizedMatrix expected = ReferenceOperators.QuantizeFp8(x, 13, 77, scheme);
+        using DeviceMatrix<float> source = Device.Upload<float>(x, 13, 77);
+        using QuantizedDeviceMatrix<Float8E4M3> found = Device.Fp8.Quantize(source, scheme);
+        Compare.Scales(found.Scales.ToArray(), expected.Scales.ToArray(), granularity.ToString());
+        Compare.Codes(found.Codes.ToArray(), RandomData.Codes(expected), granularity.ToString());
+    }
+
+    [Test]
+    public void Products_of_ragged_shapes_are_those_of_the_reference()
+    {
+        for (int seed = 0; seed < Count; seed++)
+        {
+            var random = new Random(seed);
+            (int m, int n, int k) = (random.Next(1, 40), random.Next(1, 70), random.Next(1, 300));
+            QuantizationScheme weightScheme = QuantizationScheme.Fp8Block128 with { Block = new BlockShape(random.Next(1, 140), random.Next(1, 140)) };
+            QuantizationScheme activationScheme = QuantizationScheme.Fp8TokenGroup128 with { Block = new BlockShape(1, random.Next(1, 140)) };
+            QuantizedMatrix a = ReferenceOperators.QuantizeFp8(RandomData.Normal(random, m * k), m, k, activationScheme);
+            QuantizedMatrix b = ReferenceOperators.QuantizeFp8(RandomData.Normal(random, n * k), n, k, weightScheme);
+            CheckProduct(a, b, $"seed {seed}: {m} x {n} x {k}");
+        }
+    }
+
+    [TestCase(ScaleGranularity.Token, ScaleGranularity.Channel)]
+    [TestCase(ScaleGranularity.Tensor, ScaleGranularity.Tensor)]
+    [TestCase(ScaleGranularity.TokenGroup, ScaleGranularity.Channel)]
+    public void Products_of_any_granularity_are_those_of_the_reference(ScaleGranularity activations, ScaleGranularity weights)
+    {
+        var random = new Random(3);
+        QuantizedMatrix a = ReferenceOperators.QuantizeFp8(RandomData.Normal(random, 9 * 150), 9, 150, Scheme(activations));
+        QuantizedMatrix b = ReferenceOperators.QuantizeFp8(RandomData.Normal(random, 21 * 150), 21, 150, Scheme(weights));
+        CheckProduct(a, b, $"{activations} x {weights}");
+
+        static QuantizationScheme Scheme(ScaleGranularity granularity) => new(ElementFormat.Float8E4M3, granularity, new BlockShape(1, 128));
+    }
+
+    [Test]
+    public void A_shard_may_start_inside_a_scale_block()
+    {
+        var random = new Random(11);
+        const int N = 300;
+        const int K = 400;
+        QuantizedMatrix whole = ReferenceOperators.QuantizeFp8(RandomData.Normal(random, N * K), N, K, QuantizationScheme.Fp8Block128);
+        QuantizedMatrix a = ReferenceOperators.QuantizeFp8(RandomData.Normal(random, 5 * K), 5, K, QuantizationScheme.Fp8TokenGroup128);
+        using QuantizedDeviceMatrix<Float8E4M3> weight = Device.Upload<Float8E4M3>(whole);
+        using QuantizedDeviceMatrix<Float8E4M3> activation = Device.Upload<Float8E4M3>(a);
+        using DeviceMatrix<float> expected = Device.Fp8.Multiply<float>(activation, weight);
+
+        // Rows 70 to 169 of the weight: their first scale block began 70 rows earlier.
+        var codes = new MatrixView<Float8E4M3>(weight.Codes.View.Data.SubView(70L * K, 100L * K), 100, K);
+        var scales = new MatrixView<float>(weight.Scales.View.Data.SubView(0, 2 * 4), 2, 4);
+        var shard = new QuantizedView<Float8E4M3>(codes, scales, QuantizationScheme.Fp8Block128, scaleRowOffset: 70);
+        using var found = new DeviceMatrix<float>(Device, 5, 100);
+        Device.Fp8.Multiply(activation.View, shard, found.View);
+
+        float[] all = expected.ToArray();
+        float[] part = found.ToArray();
+        for (int m = 0; m < 5; m++)
+        {
+            part.AsSpan(m * 100, 100).ToArray().Should().Equal(all.AsSpan(m * N + 70, 100).ToArray());
+        }
+    }
+
+    [Test]
+    public void A_row_does_not_depend_on_the_other_rows()
+    {
+        var random = new Random(5);
+        const int M = 21;
+        const int N = 40;
+        const int K = 200;
+        float[] x = RandomData.Normal(random, M * K);
+        QuantizedMatrix b = ReferenceOperators.QuantizeFp8(RandomData.Normal(random, N * K), N, K, QuantizationScheme.Fp8Block128);
+        float[] before = Product(x);
+        float[] changed = x.ToArray();
+        for (int i = 0; i < changed.Length; i++)
+        {
+            if (i / K != 13)
+            {
+                changed[i] *= -3.7f;
+            }
+        }
+
+        Product(changed).AsSpan(13 * N, N).ToArray().Should().Equal(before.AsSpan(13 * N, N).ToArray());
+
+        float[] Product(float[] values)
+        {
+            using DeviceMatrix<float> source = Device.Upload<float>(values, M, K);
+            using QuantizedDeviceMatrix<Float8E4M3> a = Device.Fp8.Quantize(source, QuantizationScheme.Fp8TokenGroup128);
+            using QuantizedDeviceMatrix<Float8E4M3> weight = Device.Upload<Float8E4M3>(b);
+            using DeviceMatrix<float> c = Device.Fp8.Multiply<float>(a, weight);
+            return c.ToArray();
+        }
+    }
+
+    [TestCase(8, 4, 1, 1, 1)]
+    [TestCase(16, 8, 7, 2, 3)]
+    [TestCase(8, 16, 100, 3, 2)]
+    public void Every_plan_gives_the_same_product(int tileM, int tileN, int tileK, int groupM, int stages)
+    {
+        var random = new Random(17);
+        QuantizedMatrix a = ReferenceOperators.QuantizeFp8(RandomData.Normal(random, 19 * 150), 19, 150, QuantizationScheme.Fp8TokenGroup128);
+        QuantizedMatrix b = ReferenceOperators.QuantizeFp8(RandomData.Normal(random, 37 * 150), 37, 150, QuantizationScheme.Fp8Block128);
+        CheckProduct(a, b, "overridden plan", new TilePlanOverrides { TileM = tileM, TileN = tileN, TileK = tileK, GroupM = groupM, Stages = stages });
+    }
+
+    [TestCase(float.NaN, 0x7FC00000)]
+    [TestCase(float.PositiveInfinity, 0x7F800000)]
+    [TestCase(float.NegativeInfinity, 0x7F800000)]
+    public void A_block_that_is_not_finite_is_not_a_number(float planted, int scaleBits)
+    {
+        float[] x = Enumerable.Range(0, 256).Select(i => (float)i).ToArray();
+        x[5] = planted;
+        using DeviceMatrix<float> source = Device.Upload<float>(x, 1, 256);
+        using QuantizedDeviceMatrix<Float8E4M3> found = Device.Fp8.Quantize(source, QuantizationScheme.Fp8TokenGroup128);
+        Float8E4M3[] codes = found.Codes.ToArray();
+        float[] scales = found.Scales.ToArray();
+        BitConverter.SingleToInt32Bits(scales[0]).Should().Be(scaleBits);
+        codes.Take(128).Should().OnlyContain(code => code.Bits == 0x7F);
+        scales[1].Should().Be(255f / 448f);
+        codes.Skip(128).Should().NotContain(code => Float8E4M3.IsNaN(code));
+    }
+
+    [Test]
+    public void Dequantized_values_are_code_times_scale()
+    {
+        var random = new Random(23);
+        QuantizedMatrix q = ReferenceOperators.QuantizeFp8(RandomData.Normal(random, 50 * 300), 50, 300, QuantizationScheme.Fp8Block128);
+        using QuantizedDeviceMatrix<Float8E4M3> source = Device.Upload<Float8E4M3>(q);
+        using DeviceMatrix<float> found = Device.Fp8.Dequantize<float>(source);
+        found.ToArray().Should().Equal(Array.ConvertAll(ReferenceOperators.Dequantize(q), value => (float)value));
+        using DeviceMatrix<BFloat16> narrow = Device.Fp8.Dequantize<BFloat16>(source);
+        narrow.ToArray().Should().Equal(Array.ConvertAll(ReferenceOperators.Dequantize(q), value => BFloat16.FromSingle((float)value)));
+    }
+
+    private static void CheckProduct(QuantizedMatrix a, QuantizedMatrix b, string name, TilePlanOverrides? overrides = null)
+    {
+        using QuantizedDeviceMatrix<Float8E4M3> activations = Device.Upload<Float8E4M3>(a);
+        using QuantizedDeviceMatrix<Float8E4M3> weights = Device.Upload<Float8E4M3>(b);
+        using DeviceMatrix<float> c = Device.Fp8.Multiply<float>(activations, weights, overrides);
+        Compare.RelativeError(c.ToArray(), ReferenceOperators.Multiply(a, b)).Should().BeLessThan(1e-5, name);
+    }
+}
