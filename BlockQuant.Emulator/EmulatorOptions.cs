@@ -12,6 +12,6 @@ public sealed record EmulatorOptions
     /// <summary>The bytes of shared memory of a group; a Hopper GPU's 227 KiB unless set.</summary>
     public int SharedMemoryPerGroup { get; init; } = 227 * 1024;
 
-    /// <summary>Whether a read of global memory that nothing has written is a fault; doubles the memory, halves the speed.</summary>
+    /// <summary>Whether a read of global memory that nothing has written is a fault; takes as much memory again and some nanoseconds an access.</summary>
     public bool CheckUninitialisedGlobalReads { get; init; }
 }

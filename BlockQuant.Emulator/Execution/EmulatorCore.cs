@@ -51,7 +51,13 @@ internal sealed class EmulatorCore
     public void ReturnThread(LaneThread thread)
     {
         lock (idleThreads)
-            idleThreads.Push(thread);
+        {
+            // Threads cost each garbage collection time, so no more are kept than one group can use.
+            if (idleThreads.Count < EmulatorAccelerator.MaxGroupSize)
+                idleThreads.Push(thread);
+            else
+                thread.Retire();
+        }
     }
 
     private void RunClusters(LaneThread thread, KernelLaunch launch)

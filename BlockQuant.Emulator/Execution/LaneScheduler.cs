@@ -1,3 +1,4 @@
+using System.Diagnostics.CodeAnalysis;
 using System.Text;
 
 namespace BlockQuant.Emulator;
@@ -83,13 +84,12 @@ internal sealed class LaneScheduler
     /// <summary>Gives the turn away until a condition holds.</summary>
     public void WaitUntil(EmulatedLane lane, Func<bool> condition, string what)
     {
-        while (!condition())
-        {
-            lane.WaitsFor = condition;
-            lane.WaitsForWhat = what;
-            conditional.Add(lane);
-            Wait(lane);
-        }
+        if (condition())
+            return;
+        lane.WaitsFor = condition;
+        lane.WaitsForWhat = what;
+        conditional.Add(lane);
+        Wait(lane);
     }
 
     /// <summary>Lets a waiting lane go on when its turn comes.</summary>
@@ -159,7 +159,8 @@ internal sealed class LaneScheduler
         return Array.Find(lanes, lane => lane.State is LaneState.Waiting or LaneState.Ready)!;
     }
 
-    private bool TryTakeConditional([System.Diagnostics.CodeAnalysis.NotNullWhen(true)] out EmulatedLane? lane)
+    // The lane taken runs next, so that nothing can undo its condition before it goes on.
+    private bool TryTakeConditional([NotNullWhen(true)] out EmulatedLane? lane)
     {
         for (int i = 0; i < conditional.Count; i++)
         {

@@ -9,6 +9,7 @@ internal sealed class LaneThread
     private readonly LaneSignal signal = LaneSignal.Create();
     private readonly int processor;
     private Action<LaneThread>? work;
+    private bool isRetired;
 
     public LaneThread(int processor)
     {
@@ -23,6 +24,9 @@ internal sealed class LaneThread
         Wake();
     }
 
+    /// <summary>Ends the calling thread once its work is done.</summary>
+    public void Retire() => isRetired = true;
+
     /// <summary>Lets the thread's <see cref="Await"/> return, now or when it comes to it.</summary>
     public void Wake() => signal.Wake();
 
@@ -32,7 +36,7 @@ internal sealed class LaneThread
     private void Loop()
     {
         ProcessorAffinity.Pin(processor);
-        while (true)
+        while (!isRetired)
         {
             Await();
             Action<LaneThread> given = work!;

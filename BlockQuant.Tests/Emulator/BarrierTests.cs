@@ -86,6 +86,7 @@ public class BarrierTests : EmulatorFixture
         static void Pipeline(Arguments a)
         {
             Stages stages = EmulatedLane.GroupState(() => new Stages());
+            ArrayView<int> values = SharedMemory.Allocate<int>(4);
             int consumers = Group.DimX - 1;
             for (int step = 0; step < 40; step++)
             {
@@ -93,12 +94,12 @@ public class BarrierTests : EmulatorFixture
                 if (Group.IdxX == consumers)
                 {
                     EmulatedLane.WaitUntil(() => stages.Read >= (own - 3) * consumers, "an empty stage");
-                    stages.Values[step % 4] = step;
+                    values[step % 4] = step;
                     stages.Written++;
                     continue;
                 }
                 EmulatedLane.WaitUntil(() => stages.Written > own, "a full stage");
-                a.Target[Grid.IdxX * consumers + Group.IdxX] += stages.Values[step % 4];
+                a.Target[Grid.IdxX * consumers + Group.IdxX] += values[step % 4];
                 stages.Read++;
             }
         }
@@ -110,8 +111,6 @@ public class BarrierTests : EmulatorFixture
 
     private sealed class Stages
     {
-        public int[] Values { get; } = new int[4];
-
         public int Written { get; set; }
 
         public int Read { get; set; }

@@ -5,14 +5,17 @@ using ILGPU.Runtime;
 namespace BlockQuant.Tests.Emulator;
 
 /// <summary>An emulated device for a test, and the buffers the test has made on it.</summary>
-public abstract class EmulatorFixture
+public abstract class EmulatorFixture(bool checkUninitialisedGlobalReads = true)
 {
     private readonly List<MemoryBuffer> buffers = [];
 
     protected EmulatorAccelerator Accelerator { get; private set; } = null!;
 
+    protected bool ChecksUninitialisedGlobalReads => checkUninitialisedGlobalReads;
+
     [SetUp]
-    public void CreateAccelerator() => Accelerator = new EmulatorAccelerator(new EmulatorOptions { CheckUninitialisedGlobalReads = true });
+    public void CreateAccelerator() =>
+        Accelerator = new EmulatorAccelerator(new EmulatorOptions { CheckUninitialisedGlobalReads = checkUninitialisedGlobalReads });
 
     [TearDown]
     public void DisposeBuffers() => buffers.ForEach(buffer => buffer.Dispose());

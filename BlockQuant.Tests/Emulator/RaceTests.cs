@@ -126,16 +126,18 @@ public class RaceTests : EmulatorFixture
     {
         static void PassManyBarriers(Arguments a)
         {
-            ArrayView<int> shared = SharedMemory.Allocate<int>(2);
+            ArrayView<int> shared = SharedMemory.Allocate<int>(3);
             shared[0] = 7;
             for (int i = 0; i < 1_200_000; i++)
                 Group.Barrier();
-            a.Target[0] = shared[a.HasBarrier ? 0 : 1];
+            shared[1] = 8;
+            Group.Barrier();
+            a.Target[0] = shared[a.HasBarrier ? 0 : 2] + shared[1];
         }
 
         ArrayView<int> target = Allocate<int>(1);
         Accelerator.Launch("PassManyBarriers", PassManyBarriers, (1, 1), new Arguments { Target = target, HasBarrier = true });
-        Download(target).Should().Equal(7);
+        Download(target).Should().Equal(15);
         Fault<Arguments>(PassManyBarriers, (1, 1), new() { Target = target }).FaultKind.Should().Be(FaultKind.UninitialisedSharedRead);
     }
 }
