@@ -118,6 +118,7 @@ public sealed class EmulatorAccelerator
             ClusterSize = clusterSize,
             DynamicSharedBytes = (int)sharedBytes,
             SharedMemoryPerGroup = SharedMemoryPerGroup,
+            OnlyLastClusters = options.OnlyLastClusters,
         }.Run(MaxThreads);
     }
 

@@ -14,4 +14,7 @@ public sealed record EmulatorOptions
 
     /// <summary>Whether a read of global memory that nothing has written is a fault; takes as much memory again and some nanoseconds an access.</summary>
     public bool CheckUninitialisedGlobalReads { get; init; }
+
+    /// <summary>How many clusters of groups at the end of a grid run, null for all: a grid of billions is tested where its indices are largest.</summary>
+    public int? OnlyLastClusters { get; init; }
 }

@@ -1,3 +1,6 @@
+#if EMULATOR
+using BlockQuant.Emulator;
+#endif
 using BlockQuant.Scheduling;
 
 namespace BlockQuant.Tests;
@@ -31,7 +34,16 @@ public sealed class TestDevice
     }
 
     private static ComputeDevice Open()
-        => Environment.GetEnvironmentVariable("BLOCKQUANT_DEVICE") is { Length: > 0 } kind
-            ? ComputeDevice.Create(Enum.Parse<DeviceKind>(kind, ignoreCase: true))
-            : ComputeDevice.CreateDefault();
+    {
+        if (Environment.GetEnvironmentVariable("BLOCKQUANT_DEVICE") is { Length: > 0 } kind)
+        {
+            return ComputeDevice.Create(Enum.Parse<DeviceKind>(kind, ignoreCase: true));
+        }
+
+#if EMULATOR
+        return ComputeDevice.FromAccelerator(new EmulatorAccelerator(new EmulatorOptions { CheckUninitialisedGlobalReads = true }));
+#else
+        return ComputeDevice.CreateDefault();
+#endif
+    }
 }

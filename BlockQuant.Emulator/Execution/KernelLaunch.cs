@@ -22,6 +22,9 @@ internal abstract class KernelLaunch
 
     public required int SharedMemoryPerGroup { get; init; }
 
+    /// <summary>How many clusters at the end of the grid run; null for all.</summary>
+    public required int? OnlyLastClusters { get; init; }
+
     /// <summary>Whether a fault has ended the launch: no lane is to go on.</summary>
     public bool IsStopped => isStopped;
 
@@ -30,7 +33,8 @@ internal abstract class KernelLaunch
     /// <summary>Runs the launch on up to <paramref name="maxThreads"/> workers and throws the first fault.</summary>
     public void Run(int maxThreads)
     {
-        int workers = (int)Math.Min(maxThreads, ClusterCount);
+        takenClusters = Math.Max(0, ClusterCount - (OnlyLastClusters ?? ClusterCount));
+        int workers = (int)Math.Min(maxThreads, ClusterCount - takenClusters);
         using CountdownEvent running = new(workers);
         for (int i = 0; i < workers; i++)
             EmulatorCore.Next().Start(this, running);

@@ -93,8 +93,10 @@ public sealed class Fp8BadInputTests
     public void An_overlapping_output_is_refused()
     {
         using QuantizedDeviceMatrix<Float8E4M3> b = New(8, 128, QuantizationScheme.Fp8Block128);
-        using DeviceBuffer<float> memory = Device.Allocate<float>(256);
-        using var scales = new DeviceMatrix<float>(Device, 4, 1);
+        using DeviceBuffer<float> memory = Device.Upload<float>(new float[256]);
+        using DeviceMatrix<float> scales = Device.Upload<float>(new float[4], 4, 1);
+        b.Codes.CopyFrom(new Float8E4M3[8 * 128]);
+        b.Scales.CopyFrom(new float[1]);
         var a = new QuantizedView<Float8E4M3>(
             new MatrixView<Float8E4M3>(memory.View.Cast<Float8E4M3>().SubView(0, 512), 4, 128), scales.View, QuantizationScheme.Fp8TokenGroup128);
         var last = new MatrixView<float>(memory.View.SubView(127, 32), 4, 8);
@@ -117,8 +119,8 @@ public sealed class Fp8BadInputTests
     [TestCase(0, 0, 0)]
     public void Empty_matrices_give_an_empty_result(int m, int n, int k)
     {
-        using var x = new DeviceMatrix<BFloat16>(Device, m, k);
-        using var w = new DeviceMatrix<BFloat16>(Device, n, k);
+        using DeviceMatrix<BFloat16> x = Device.Upload<BFloat16>(new BFloat16[m * k], m, k);
+        using DeviceMatrix<BFloat16> w = Device.Upload<BFloat16>(new BFloat16[n * k], n, k);
         using QuantizedDeviceMatrix<Float8E4M3> a = Device.Fp8.Quantize(x, QuantizationScheme.Fp8TokenGroup128);
         using QuantizedDeviceMatrix<Float8E4M3> b = Device.Fp8.Quantize(w, QuantizationScheme.Fp8Block128);
         using DeviceMatrix<float> c = Device.Fp8.Multiply<float>(a, b);

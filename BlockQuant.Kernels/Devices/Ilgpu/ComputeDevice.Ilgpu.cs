@@ -11,6 +11,8 @@ namespace BlockQuant;
 
 public abstract partial class ComputeDevice
 {
+    private const string PoclMethod = "POCL_WORK_GROUP_METHOD";
+
     static ComputeDevice()
     {
         // ILGPU asks for "cuda" and "OpenCL"; many machines have only the versioned names.
@@ -77,6 +79,14 @@ public abstract partial class ComputeDevice
             if (index >= devices.Count)
             {
                 reason = devices.Count == 0 ? WhyNone(kind) : $"there are {devices.Count}";
+                context.Dispose();
+                return null;
+            }
+
+            if (devices[index] is CLDevice { PlatformName: "Portable Computing Language" } && Environment.GetEnvironmentVariable(PoclMethod) != "cbs")
+            {
+                // Its default method aborts the process on a kernel with barriers in nested loops.
+                reason = $"PoCL compiles barriers in loops only with the environment variable {PoclMethod}=cbs, which is not set";
                 context.Dispose();
                 return null;
             }
