@@ -36,7 +36,7 @@ public static class Float8Codec
     internal const int NaNBits = 0x7FF0_0000;
 
     /// <summary>The float32 value of an e4m3fn code.</summary>
-    /// <param name="code">The code, 0 to 255; higher bits must be zero.</param>
+    /// <param name="code">The code, 0 to 255; higher bits are ignored.</param>
     /// <returns>The exact value; NaN with the code's sign for 0x7F and 0xFF.</returns>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static float Decode(int code)

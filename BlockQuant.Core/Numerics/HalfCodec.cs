@@ -23,7 +23,7 @@ public static class HalfCodec
     internal const int InfinityBits = 0x7F80_0000;
 
     /// <summary>The float32 value of binary16 bits.</summary>
-    /// <param name="bits">The bits, 0 to 65535; higher bits must be zero.</param>
+    /// <param name="bits">The bits, 0 to 65535; higher bits are ignored.</param>
     /// <returns>The exact value; NaN keeps its payload.</returns>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static float Decode(int bits)
