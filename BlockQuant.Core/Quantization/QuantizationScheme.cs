@@ -48,19 +48,30 @@ public sealed record QuantizationScheme(ElementFormat Format, ScaleGranularity G
     /// <param name="columns">Columns of the codes.</param>
     /// <param name="rowOffset">Rows of the first block that lie before the shard.</param>
     /// <param name="columnOffset">Columns of the first block that lie before the shard.</param>
-    /// <exception cref="ArgumentException">An offset is not inside one block.</exception>
+    /// <exception cref="ArgumentException">An extent is negative, or an offset is not inside one block.</exception>
     public (long Rows, long Columns) ScaleShape(long rows, long columns, int rowOffset = 0, int columnOffset = 0)
     {
-        (long blockRows, long blockColumns) = BlockOf(rows, columns);
-        if (rowOffset < 0 || rowOffset >= blockRows || columnOffset < 0 || columnOffset >= blockColumns)
+        if (rows < 0 || columns < 0)
         {
-            throw new ArgumentException(
-                $"scale offset: [{rowOffset}, {columnOffset}]; expected a place inside one block of [{blockRows}, {blockColumns}].");
+            throw new ArgumentException($"codes: shape [{rows}, {columns}]; expected extents of at least 0.");
         }
 
+        // A scale that covers a whole row or matrix has no block for a shard to start inside of.
+        (long offsetRows, long offsetColumns) = Granularity switch
+        {
+            ScaleGranularity.Tensor or ScaleGranularity.Channel or ScaleGranularity.Token => (1, 1),
+            _ => BlockOf(rows, columns),
+        };
+        if (rowOffset < 0 || rowOffset >= offsetRows || columnOffset < 0 || columnOffset >= offsetColumns)
+        {
+            throw new ArgumentException(
+                $"scale offset: [{rowOffset}, {columnOffset}]; expected a place inside one block of [{offsetRows}, {offsetColumns}].");
+        }
+
+        (long blockRows, long blockColumns) = BlockOf(rows, columns);
         return Granularity == ScaleGranularity.Tensor
             ? (1, 1)
-            : (CeilDivide(rows + rowOffset, blockRows), CeilDivide(columns + columnOffset, blockColumns));
+            : (Blocks(rows, rowOffset, blockRows), Granularity is ScaleGranularity.Channel or ScaleGranularity.Token ? 1 : Blocks(columns, columnOffset, blockColumns));
     }
 
     private static ScaleGranularity Require(ScaleGranularity granularity, BlockShape block)
@@ -68,5 +79,7 @@ public sealed record QuantizationScheme(ElementFormat Format, ScaleGranularity G
             ? throw new ArgumentException($"Block: missing; expected the block that one scale covers, because the granularity is {granularity}.")
             : granularity;
 
-    private static long CeilDivide(long value, long divisor) => value / divisor + (value % divisor == 0 ? 0 : 1);
+    /// <summary>Blocks that an extent touches; none if it is empty, wherever it starts.</summary>
+    private static long Blocks(long extent, int offset, long block)
+        => extent == 0 ? 0 : ((extent - 1) / block) + (((extent - 1) % block + offset) / block) + 1;
 }

@@ -25,15 +25,15 @@ public sealed class QuantizedMatrix
         int scaleColumnOffset = 0)
     {
         ArgumentNullException.ThrowIfNull(scheme);
-        if (rows < 0 || columns < 0 || codes.Length != checked(rows * columns))
+        (ScaleRows, ScaleColumns) = scheme.ScaleShape(rows, columns, scaleRowOffset, scaleColumnOffset);
+        if (codes.Length != (Int128)rows * columns)
         {
             throw new ArgumentException($"codes: length {codes.Length}; expected {rows} x {columns}.", nameof(codes));
         }
 
-        (long scaleRows, long scaleColumns) = scheme.ScaleShape(rows, columns, scaleRowOffset, scaleColumnOffset);
-        if (scales.Length != scaleRows * scaleColumns)
+        if (scales.Length != (Int128)ScaleRows * ScaleColumns)
         {
-            throw new ArgumentException($"scales: length {scales.Length}; expected {scaleRows} x {scaleColumns}.", nameof(scales));
+            throw new ArgumentException($"scales: length {scales.Length}; expected {ScaleRows} x {ScaleColumns}.", nameof(scales));
         }
 
         Codes = codes;
@@ -57,6 +57,12 @@ public sealed class QuantizedMatrix
     /// <summary>The scales, row after row.</summary>
     public ReadOnlyMemory<float> Scales { get; }
 
+    /// <summary>Rows of the scales.</summary>
+    public long ScaleRows { get; }
+
+    /// <summary>Columns of the scales.</summary>
+    public long ScaleColumns { get; }
+
     /// <summary>What the codes mean and which share a scale.</summary>
     public QuantizationScheme Scheme { get; }
 
@@ -66,38 +72,21 @@ public sealed class QuantizedMatrix
     /// <summary>Columns of the first scale block that lie before this shard.</summary>
     public int ScaleColumnOffset { get; }
 
-    /// <summary>Reads an FP8 weight in DeepSeek's layout: <c>NAME</c> (F8_E4M3 [N, K]) and <c>NAME_scale_inv</c> (F32), 128×128 blocks.</summary>
+    /// <summary>
+    /// Reads a weight and its scales from a checkpoint in DeepSeek's layout: <c>NAME</c> and <c>NAME_scale_inv</c>, or, where
+    /// there is no tensor of that name, <c>NAME.weight</c> and <c>NAME.weight_scale_inv</c>.
+    /// </summary>
     /// <param name="file">The checkpoint.</param>
-    /// <param name="weightName">The weight's name, ending in <c>weight</c>.</param>
-    /// <exception cref="ArgumentException">A tensor is missing or has another dtype or shape; the message says what was found and expected.</exception>
-    public static QuantizedMatrix FromSafetensors(SafetensorsFile file, string weightName)
+    /// <param name="weightName">The weight, F8_E4M3 or I8 [N, K]. Its scales are F32: [scale rows, scale columns], [N], or one number.</param>
+    /// <param name="block">
+    /// The scale block. Left out, it is told from the shapes: 128×128 if that fits; else one scale is per tensor and N scales
+    /// are per channel; else, along each side, 128, a power of two or an exact quotient, whichever fits first.
+    /// </param>
+    /// <exception cref="SafetensorsException">A tensor is missing or has another dtype or shape; the message says what was found and expected.</exception>
+    public static QuantizedMatrix FromSafetensors(SafetensorsFile file, string weightName, BlockShape? block = null)
     {
         ArgumentNullException.ThrowIfNull(file);
         ArgumentNullException.ThrowIfNull(weightName);
-        TensorInfo weight = Find(file, weightName, SafetensorsDType.Float8E4M3);
-        TensorInfo scales = Find(file, weightName + "_scale_inv", SafetensorsDType.Float32);
-        QuantizationScheme scheme = QuantizationScheme.Fp8Block128;
-        if (weight.Shape.Length != 2)
-        {
-            throw new ArgumentException($"{weightName}: shape [{string.Join(", ", weight.Shape)}]; expected [N, K].");
-        }
-
-        (long rows, long columns) = scheme.ScaleShape(weight.Shape[0], weight.Shape[1]);
-        if (!scales.Shape.AsSpan().SequenceEqual([rows, columns]))
-        {
-            throw new ArgumentException($"{scales.Name}: shape [{string.Join(", ", scales.Shape)}]; expected [{rows}, {columns}].");
-        }
-
-        return new QuantizedMatrix(file.Read<byte>(weightName), weight.Shape[0], weight.Shape[1], file.Read<float>(scales.Name), scheme);
-    }
-
-    private static TensorInfo Find(SafetensorsFile file, string name, SafetensorsDType dtype)
-    {
-        if (!file.TryGet(name, out TensorInfo? tensor))
-        {
-            throw new ArgumentException($"{name}: not in the file; expected a {dtype} tensor of that name.");
-        }
-
-        return tensor.DType == dtype ? tensor : throw new ArgumentException($"{name}: dtype {tensor.DType}; expected {dtype}.");
+        return CheckpointWeight.Read(file, weightName, block);
     }
 }

@@ -38,10 +38,10 @@ internal static class SafetensorsElement
         Array.Find(Elements, element => element.Type == typeof(T))?.DType
         ?? throw new NotSupportedException($"safetensors has no element type for {typeof(T).Name}.");
 
-    /// <summary>Whether a tensor's bytes may be taken as <typeparamref name="T"/>: its own type, or bytes as the codes of an FP8 type.</summary>
+    /// <summary>Whether a tensor may be read as <typeparamref name="T"/>: its own type, or bytes for any type of one byte.</summary>
     public static bool IsReadableAs<T>(SafetensorsDType dtype)
         where T : unmanaged =>
-        dtype == TypeOf<T>() || (typeof(T) == typeof(byte) && dtype is SafetensorsDType.Float8E4M3 or SafetensorsDType.Float8E5M2);
+        dtype == TypeOf<T>() || (typeof(T) == typeof(byte) && SizeOf(dtype) == 1);
 
     private static Element Of(SafetensorsDType dtype) =>
         Array.Find(Elements, element => element.DType == dtype)

@@ -73,7 +73,7 @@ public sealed unsafe class SafetensorsFile : IDisposable
     /// <summary>Reads a whole tensor.</summary>
     /// <typeparam name="T">
     /// The .NET type of the tensor's elements: bool, byte, sbyte, <see cref="Float8E4M3"/>, short, ushort, <see cref="Half"/>,
-    /// <see cref="BFloat16"/>, int, uint, float, double, long or ulong. byte also reads the codes of both FP8 types.
+    /// <see cref="BFloat16"/>, int, uint, float, double, long or ulong. byte also reads any other type of one byte, as it is.
     /// </typeparam>
     /// <param name="name">The tensor.</param>
     /// <returns>The elements, row-major.</returns>
