@@ -16,19 +16,8 @@ internal sealed record Layer(string Name, QuantizedMatrix Weight, BFloat16[] Act
         }
 
         using SafetensorsFile file = SafetensorsFile.Open(path);
-        TensorInfo weight = Find(file, weightName, SafetensorsDType.Float8E4M3);
-        TensorInfo scales = Find(file, weightName + "_scale_inv", SafetensorsDType.Float32);
-        if (weight.Shape.Length != 2)
-        {
-            throw new InputException($"{weight.Name}: shape {Text(weight.Shape)}; expected [N, K].");
-        }
-
-        (long n, long k) = (weight.Shape[0], weight.Shape[1]);
-        QuantizationScheme scheme = QuantizationScheme.Fp8Block128;
-        Expect(scales, scheme.Block.ScaleRows(n), scheme.Block.ScaleColumns(k));
-        byte[] codes = new byte[weight.ByteLength];
-        file.CopyTo(weight.Name, codes);
-        var matrix = new QuantizedMatrix(codes, n, k, file.Read<float>(scales.Name), scheme);
+        QuantizedMatrix matrix = QuantizedMatrix.FromSafetensors(file, weightName);
+        (long n, long k) = (matrix.Rows, matrix.Columns);
 
         BFloat16[] activations;
         int rows;
