@@ -4,7 +4,7 @@ set -euo pipefail
 here=$(pwd)
 cd "$(dirname "$0")"
 . build/kernel-host.sh
-dotnet build samples/QuickStart -c Release -v q --nologo "-clp:ErrorsOnly;NoSummary"
+built=$(dotnet build samples/QuickStart -c Release -v q --nologo 2>&1) || { echo "$built"; exit 1; }
 project=$(pwd)/samples/QuickStart
 cd "$here"
 exec dotnet run --project "$project" -c Release --no-build -- "$@"
