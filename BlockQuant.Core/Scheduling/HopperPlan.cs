@@ -1,0 +1,19 @@
+namespace BlockQuant.Scheduling;
+
+/// <summary>The tensor-core kernel families for GPUs of compute capability 9.0.</summary>
+public enum HopperKernelKind
+{
+    /// <summary>Persistent, tokens as rows: tiles of 128 tokens and 128 to 256 weight rows.</summary>
+    Prefill,
+
+    /// <summary>Operands swapped, weights as rows: tiles of 128 weight rows and 8 to 128 tokens, K split over a cluster.</summary>
+    Decode,
+}
+
+/// <summary>How one block-scaled FP8 matmul runs on a Hopper GPU.</summary>
+/// <param name="Kind">The kernel family.</param>
+/// <param name="TileM">Tokens of a tile.</param>
+/// <param name="TileN">Weight rows of a tile.</param>
+/// <param name="SplitK">Blocks of a cluster, which divide K; 1 for <see cref="HopperKernelKind.Prefill"/>.</param>
+/// <param name="GroupM">Row tiles of a band that is worked through before the next, so that neighbours share operands in L2.</param>
+public readonly record struct HopperPlan(HopperKernelKind Kind, int TileM, int TileN, int SplitK, int GroupM);

@@ -1,0 +1,29 @@
+using System.Runtime.InteropServices;
+
+namespace BlockQuant.Kernels.Cuda;
+
+/// <summary>The 128-byte descriptor that the copy engine (TMA) reads a matrix by.</summary>
+[StructLayout(LayoutKind.Sequential, Size = 128)]
+internal unsafe struct TensorMap
+{
+    /// <summary>
+    /// Writes the map of a row-major byte matrix [rows, columns], copied in boxes of
+    /// <paramref name="boxRows"/> × 128 bytes with the 128-byte swizzle that wgmma reads. Rows and columns beyond the matrix read as 0.
+    /// </summary>
+    /// <param name="map">Where the map goes; 64-byte aligned.</param>
+    /// <param name="address">Device address; a multiple of 16.</param>
+    /// <param name="rows">Rows of the matrix.</param>
+    /// <param name="columns">Bytes of a row that exist.</param>
+    /// <param name="pitch">Bytes from one row to the next; a multiple of 16.</param>
+    /// <param name="boxRows">Rows a box has, at most 256.</param>
+    public static void EncodeBytes(TensorMap* map, IntPtr address, long rows, long columns, long pitch, int boxRows)
+    {
+        const int UInt8 = 0, Swizzle128 = 3, Promote256 = 3;
+        ulong* sizes = stackalloc ulong[2] { (ulong)columns, (ulong)rows };
+        ulong* strides = stackalloc ulong[1] { (ulong)pitch };
+        uint* box = stackalloc uint[2] { 128, (uint)boxRows };
+        uint* steps = stackalloc uint[2] { 1, 1 };
+        CudaDriver.Check(CudaDriver.cuTensorMapEncodeTiled(
+            map, UInt8, 2, address, sizes, strides, box, steps, interleave: 0, Swizzle128, Promote256, outOfBounds: 0));
+    }
+}

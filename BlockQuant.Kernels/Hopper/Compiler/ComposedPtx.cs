@@ -1,0 +1,178 @@
+using System.Text;
+using BlockQuant.Kernels.Hopper.Intrinsics;
+
+namespace BlockQuant.Kernels.Hopper.Compiler;
+
+/// <summary>The PTX of intrinsics whose text depends on the size of their accumulator.</summary>
+internal static class ComposedPtx
+{
+    /// <summary>
+    /// Name of the register block that holds every unscaled product. It lives as long as the function, and the first wgmma of a
+    /// product names <see cref="KeepPredicate"/> instead of a literal false, so that ptxas cannot overlap two products in registers.
+    /// </summary>
+    public const string Product = "product";
+
+    /// <summary>A predicate that is always false, but not to ptxas.</summary>
+    public const string KeepPredicate = "keep_product";
+
+    /// <summary>The text of the intrinsic <paramref name="name"/>.</summary>
+    public static string Write(string name, string[][] arguments, string[] result) => name switch
+    {
+        nameof(Wgmma.MultiplyRows) => MultiplyRows(arguments, result),
+        nameof(Wgmma.MultiplyRowsWide) => MultiplyRowsWide(arguments, result),
+        nameof(Wgmma.MultiplyColumns) => MultiplyColumns(arguments, result),
+        nameof(Epilogue.StageBFloat16) => StagePacked(arguments, "bf16x2"),
+        nameof(Epilogue.StageHalf) => StagePacked(arguments, "f16x2"),
+        nameof(Epilogue.StageSingle) => StageSingle(arguments),
+        nameof(Epilogue.StageColumns) => StageColumns(arguments),
+        _ => throw new NotSupportedException($"No PTX for intrinsic {name}."),
+    };
+
+    private static string MultiplyRows(string[][] arguments, string[] result)
+    {
+        var (acc, a, b, release) = (arguments[0], arguments[1][0], arguments[2][0], arguments[3][0]);
+        var (rowScales, weightScales, split) = (arguments[4][0], arguments[5][0], arguments[6][0]);
+        int fields = acc.Length;
+        bool twoBlocks = !int.TryParse(split, out int constant) || constant < 2 * fields;
+        var text = new StringBuilder("{ .reg .b64 a<4>, b<4>; .reg .pred on, left; .reg .f32 s<2>; setp.eq.b32 on, 0, 0;\n");
+        for (int k = 0; k < 4; k++)
+            text.Append($"add.s64 a{k}, {a}, {2 * k}; add.s64 b{k}, {b}, {2 * k};\n");
+        StartProduct(text, fields, k => $"a{k}", k => $"b{k}");
+        LoadScales(text, rowScales, weightScales, twoBlocks);
+        FinishProduct(text);
+        Release(text, release, fields);
+        for (int i = 0; i < fields; i++)
+        {
+            if (i % 8 == 0 && twoBlocks)
+                text.Append($"setp.gt.s32 left, {split}, {2 * i}; selp.f32 s0, l0, r0, left; selp.f32 s1, l1, r1, left;\n");
+            string scale = $"{(twoBlocks ? "s" : "l")}{i >> 1 & 1}";
+            text.Append($"fma.rn.f32 {result[i]}, {ProductField(i)}, {scale}, {acc[i]};\n");
+        }
+        return text.Append('}').ToString();
+    }
+
+    private static string MultiplyRowsWide(string[][] arguments, string[] result)
+    {
+        var (acc, a, swizzle, b, release) = (arguments[0], arguments[1][0], arguments[2][0], arguments[3][0], arguments[4][0]);
+        var text = new StringBuilder("{ .reg .b64 b<8>; .reg .pred on; .reg .b32 x<4>, a<16>; setp.eq.b32 on, 0, 0;\n");
+        for (int k = 0; k < 4; k++)
+        {
+            text.Append($"xor.b32 x{k}, {swizzle}, {32 * k}; add.s32 x{k}, x{k}, {a};\n");
+            text.Append($"ldmatrix.sync.aligned.m8n8.x4.shared.b16 {{{FourFrom(k)}}}, [x{k}];\n");
+        }
+        for (int k = 0; k < 8; k++)
+            text.Append($"add.s64 b{k}, {b}, {k / 4 * 1024 + k % 4 * 2};\n");
+        for (int half = 0; half < 2; half++)
+        {
+            StartProduct(text, 64, k => $"{{{FourFrom(k)}}}", k => $"b{half * 4 + k}");
+            if (half == 0)
+                LoadScales(text, arguments[5][0], arguments[6][0], twoBlocks: true);
+            FinishProduct(text);
+            if (half == 1)
+                Release(text, release, 64);
+            for (int i = 0; i < 64; i++)
+            {
+                int field = half * 64 + i;
+                text.Append($"fma.rn.f32 {result[field]}, {ProductField(i)}, {"lr"[half]}{i >> 1 & 1}, {acc[field]};\n");
+            }
+        }
+        return text.Append('}').ToString();
+
+        static string FourFrom(int k) => $"a{4 * k},a{4 * k + 1},a{4 * k + 2},a{4 * k + 3}";
+    }
+
+    private static string MultiplyColumns(string[][] arguments, string[] result)
+    {
+        var (acc, a, b, release) = (arguments[0], arguments[1][0], arguments[2][0], arguments[3][0]);
+        var (tokenScales, weightScale) = (arguments[4][0], arguments[5][0]);
+        int fields = acc.Length;
+        var text = new StringBuilder($"{{ .reg .b64 a<4>, b<4>; .reg .pred on; .reg .f32 w, q<{fields / 2}>; setp.eq.b32 on, 0, 0;\n");
+        for (int k = 0; k < 4; k++)
+            text.Append($"add.s64 a{k}, {a}, {2 * k}; add.s64 b{k}, {b}, {2 * k};\n");
+        StartProduct(text, fields, k => $"a{k}", k => $"b{k}");
+        text.Append($"ld.shared.f32 w, [{weightScale}];\n");
+        for (int j = 0; j < fields / 4; j++)
+            text.Append($"ld.shared.v2.f32 {{q{2 * j},q{2 * j + 1}}}, [{tokenScales}+{32 * j}];\n");
+        for (int i = 0; i < fields / 2; i++)
+            text.Append($"mul.f32 q{i}, q{i}, w;\n");
+        FinishProduct(text);
+        Release(text, release, fields);
+        for (int i = 0; i < fields; i++)
+            text.Append($"fma.rn.f32 {result[i]}, {ProductField(i)}, q{(i >> 2) * 2 + (i & 1)}, {acc[i]};\n");
+        return text.Append('}').ToString();
+    }
+
+    private static string StagePacked(string[][] arguments, string type)
+    {
+        var (acc, row, swizzle) = (arguments[0], arguments[2][0], arguments[3][0]);
+        int first = int.Parse(arguments[1][0]), end = Math.Min(first + 32, acc.Length);
+        var text = new StringBuilder("{ .reg .b32 p<4>, x;\n");
+        for (int i = first; i < end; i += 8)
+        {
+            for (int pair = 0; pair < 4; pair++)
+                text.Append($"cvt.rn.{type}.f32 p{pair}, {acc[i + 2 * pair + 1]}, {acc[i + 2 * pair]};\n");
+            text.Append($"xor.b32 x, {swizzle}, {(i - first) / 4 * 16}; add.s32 x, x, {row};\n");
+            text.Append("stmatrix.sync.aligned.m8n8.x4.shared.b16 [x], {p0,p1,p2,p3};\n");
+        }
+        return text.Append('}').ToString();
+    }
+
+    private static string StageSingle(string[][] arguments)
+    {
+        var (acc, row, swizzle) = (arguments[0], arguments[2][0], arguments[3][0]);
+        int first = int.Parse(arguments[1][0]), end = Math.Min(first + 16, acc.Length);
+        var text = new StringBuilder("{ .reg .b32 x;\n");
+        for (int i = first; i < end; i += 4)
+        {
+            text.Append($"xor.b32 x, {swizzle}, {(i - first) / 4 * 32}; add.s32 x, x, {row};\n");
+            text.Append($"st.shared.v2.f32 [x], {{{acc[i]}, {acc[i + 1]}}}; st.shared.v2.f32 [x+1024], {{{acc[i + 2]}, {acc[i + 3]}}};\n");
+        }
+        return text.Append('}').ToString();
+    }
+
+    private static string StageColumns(string[][] arguments)
+    {
+        var (acc, address) = (arguments[0], arguments[1][0]);
+        int pitch = int.Parse(arguments[2][0]);
+        var text = new StringBuilder();
+        for (int i = 0; i < acc.Length; i++)
+            text.Append($"st.shared.f32 [{address}+{((i >> 2) * 8 + (i & 1)) * pitch + (i >> 1 & 1) * 32}], {acc[i]};\n");
+        return text.ToString().TrimEnd('\n');
+    }
+
+    // Four k-steps of 32.
+    private static void StartProduct(StringBuilder text, int fields, Func<int, string> a, Func<int, string> b)
+    {
+        string registers = string.Join(",", Enumerable.Range(0, fields).Select(ProductField));
+        text.Append("wgmma.fence.sync.aligned;\n");
+        for (int k = 0; k < 4; k++)
+        {
+            text.Append($"wgmma.mma_async.sync.aligned.m64n{fields * 2}k32.f32.e4m3.e4m3 {{{registers}}}, ");
+            text.Append($"{a(k)}, {b(k)}, {(k == 0 ? KeepPredicate : "on")}, 1, 1;\n");
+        }
+        text.Append("wgmma.commit_group.sync.aligned;\n");
+    }
+
+    private static void FinishProduct(StringBuilder text) => text.Append("wgmma.wait_group.sync.aligned 0;\n");
+
+    // Under the running product: l0, l1 (and r0, r1) become the products of this lane's two row scales and the weight blocks' scales.
+    private static void LoadScales(StringBuilder text, string rowScales, string weightScales, bool twoBlocks)
+    {
+        text.Append(".reg .f32 m0, m1, wl, wr, l0, l1, r0, r1;\n");
+        text.Append($"ld.shared.f32 m0, [{rowScales}]; ld.shared.f32 m1, [{rowScales}+32]; ld.shared.f32 wl, [{weightScales}];\n");
+        text.Append("mul.f32 l0, m0, wl; mul.f32 l1, m1, wl;\n");
+        if (twoBlocks)
+            text.Append($"ld.shared.f32 wr, [{weightScales}+4]; mul.f32 r0, m0, wr; mul.f32 r1, m1, wr;\n");
+    }
+
+    // The arrival depends, formally, on the product's last register: without that ptxas moves it above the product, and the
+    // producer overwrites a stage still being read.
+    private static void Release(StringBuilder text, string barrier, int fields)
+    {
+        text.Append("{ .reg .pred P, Q; .reg .b32 d; ");
+        text.Append($"mov.b32 d, {ProductField(fields - 1)}; setp.ne.b32 Q, d, 0x7fdeadbe; elect.sync _|P, 0xffffffff; and.pred P, P, Q; ");
+        text.Append($"@P mbarrier.arrive.shared::cta.b64 _, [{barrier}]; }}\n");
+    }
+
+    private static string ProductField(int field) => Product + field;
+}

@@ -1,0 +1,216 @@
+using BlockQuant.Kernels.Hopper.Intrinsics;
+using ILGPU;
+
+namespace BlockQuant.Kernels.Hopper;
+
+/// <summary>
+/// The product of <see cref="PrefillKernel"/> for few tokens, at the speed that memory gives up the weights. The operands are
+/// swapped: 128 weight rows are a tile's rows and up to 128 tokens its columns, so that little of the tensor core idles and none of
+/// the weights is read twice. The blocks of a cluster split K and add their parts in rank order through shared memory, so results do
+/// not depend on timing.
+/// </summary>
+internal static class DecodeKernel
+{
+    /// <summary>Threads of a block: two warpgroups that multiply and a warp that loads.</summary>
+    public const int Threads = 288;
+
+    /// <summary>Weight rows of a tile.</summary>
+    public const int TileN = 128;
+
+    private const int WeightBytes = TileN * 128;
+    private const int SumPitch = (TileN + 4) * 4;
+    private const int BarrierBytes = 128;
+
+    public static void Tile8(
+        long output, long outputPitch, int outputType, int vector, long rowScales, long rowPitch, long blockPitch, long weightScales,
+        int rows, int columns, int depth, int early) =>
+        Body<Acc4>(8, output, outputPitch, outputType, vector, rowScales, rowPitch, blockPitch, weightScales, rows, columns, depth, early);
+
+    public static void Tile16(
+        long output, long outputPitch, int outputType, int vector, long rowScales, long rowPitch, long blockPitch, long weightScales,
+        int rows, int columns, int depth, int early) =>
+        Body<Acc8>(16, output, outputPitch, outputType, vector, rowScales, rowPitch, blockPitch, weightScales, rows, columns, depth, early);
+
+    public static void Tile32(
+        long output, long outputPitch, int outputType, int vector, long rowScales, long rowPitch, long blockPitch, long weightScales,
+        int rows, int columns, int depth, int early) =>
+        Body<Acc16>(32, output, outputPitch, outputType, vector, rowScales, rowPitch, blockPitch, weightScales, rows, columns, depth, early);
+
+    public static void Tile64(
+        long output, long outputPitch, int outputType, int vector, long rowScales, long rowPitch, long blockPitch, long weightScales,
+        int rows, int columns, int depth, int early) =>
+        Body<Acc32>(64, output, outputPitch, outputType, vector, rowScales, rowPitch, blockPitch, weightScales, rows, columns, depth, early);
+
+    public static void Tile128(
+        long output, long outputPitch, int outputType, int vector, long rowScales, long rowPitch, long blockPitch, long weightScales,
+        int rows, int columns, int depth, int early) =>
+        Body<Acc64>(128, output, outputPitch, outputType, vector, rowScales, rowPitch, blockPitch, weightScales, rows, columns, depth, early);
+
+    /// <summary>Stages of the ring: up to 64 tokens, what lets two blocks share a multiprocessor.</summary>
+    public static int Stages(int tokens) => tokens <= 16 ? 6 : tokens <= 32 ? 5 : tokens <= 64 ? 4 : 6;
+
+    /// <summary>Dynamic shared memory of a launch.</summary>
+    public static int SharedBytes(int tokens) => BarrierOffset(tokens) + BarrierBytes;
+
+    private static int StageBytes(int tokens) => WeightBytes + tokens * 128;
+
+    private static int ScaleOffset(int tokens) => Stages(tokens) * StageBytes(tokens);
+
+    // The scales of a stage: one for each token, then the weight block's.
+    private static int ScaleBytes(int tokens) => tokens * 4 + 16;
+
+    private static int BarrierOffset(int tokens) => ScaleOffset(tokens) + Stages(tokens) * ScaleBytes(tokens);
+
+    // Tokens and scales of one stage; each lane has the addresses of its own scales.
+    private static void LoadTokens(
+        int tokens, int target, int scaleTarget, long map, int block, int m0, long first, long second, long third, long fourth,
+        long weight, int barrier)
+    {
+        int lane = Pin.Int32(Group.IdxX & 31), own = scaleTarget + lane * 4;
+        Tma.Load(target + WeightBytes, map, block * 128, m0, barrier);
+        AsyncCopy.Copy4(own, first, lane < tokens ? 1 : 0);
+        if (tokens >= 64)
+            AsyncCopy.Copy4(own + 128, first + second, 1);
+        if (tokens >= 128)
+        {
+            AsyncCopy.Copy4(own + 256, first + third, 1);
+            AsyncCopy.Copy4(own + 384, first + fourth, 1);
+        }
+        AsyncCopy.Copy4(scaleTarget + tokens * 4, weight, lane == 0 ? 1 : 0);
+        MBarrier.ArriveAfterCopies(barrier);
+    }
+
+    private static void Produce(
+        int tokens, int shared, long rowScales, long rowPitch, long blockPitch, long weightScale, int m0, int n0, int rows, int begin,
+        int end, int early)
+    {
+        int stages = Stages(tokens), stageBytes = StageBytes(tokens);
+        int full = shared + BarrierOffset(tokens), empty = full + 64, scales = shared + ScaleOffset(tokens);
+        long mapA = Tma.MapA(), mapB = Tma.MapB();
+        if (Group.IdxX == Threads - 32)
+        {
+            for (int i = 0; i < stages; i++)
+            {
+                MBarrier.Initialize(full + i * 8, 33);
+                MBarrier.Initialize(empty + i * 8, 8);
+            }
+            MBarrier.PublishInitialization();
+        }
+        Warpgroup.SyncWarp();
+        // Weights that no kernel ahead writes are on their way before those kernels have ended.
+        if (early == 0)
+            DependentLaunch.Wait();
+        int first = Math.Min(begin + stages, end);
+        for (int block = begin; block < first; block++)
+        {
+            int stage = block - begin;
+            MBarrier.ArriveExpect(full + stage * 8, stageBytes);
+            Tma.Load(shared + stage * stageBytes, mapB, block * 128, n0, full + stage * 8);
+        }
+        Warpgroup.Sync(0, Threads);
+        DependentLaunch.Wait();
+        // Tokens past the end take the last one's scale: their products are 0 and never stored.
+        int lane = Pin.Int32(Group.IdxX & 31), last = Pin.Int32(rows - 1 - m0);
+        long scale = Pin.Int64(rowScales + (m0 + Math.Min(lane, last)) * rowPitch);
+        long second = Pin.Int64(rowScales + (m0 + Math.Min(lane + 32, last)) * rowPitch - scale);
+        long third = Pin.Int64(rowScales + (m0 + Math.Min(lane + 64, last)) * rowPitch - scale);
+        long fourth = Pin.Int64(rowScales + (m0 + Math.Min(lane + 96, last)) * rowPitch - scale);
+        scale += begin * blockPitch;
+        for (int block = begin; block < first; block++)
+        {
+            int stage = block - begin;
+            LoadTokens(
+                tokens, shared + stage * stageBytes, scales + stage * ScaleBytes(tokens), mapA, block, m0, scale, second, third, fourth,
+                weightScale, full + stage * 8);
+            scale += blockPitch;
+            weightScale += 4;
+        }
+        int next = 0, phase = 0;
+        for (int block = first; block < end; block++)
+        {
+            int barrier = full + next * 8, target = shared + next * stageBytes;
+            MBarrier.Wait(empty + next * 8, phase);
+            MBarrier.ArriveExpect(barrier, stageBytes);
+            Tma.Load(target, mapB, block * 128, n0, barrier);
+            LoadTokens(
+                tokens, target, scales + next * ScaleBytes(tokens), mapA, block, m0, scale, second, third, fourth, weightScale, barrier);
+            scale += blockPitch;
+            weightScale += 4;
+            next++;
+            if (next == stages)
+            {
+                next = 0;
+                phase ^= 1;
+            }
+        }
+        DependentLaunch.Trigger();
+    }
+
+    private static void Body<TAcc>(
+        int tokens, long output, long outputPitch, int outputType, int vector, long rowScales, long rowPitch, long blockPitch,
+        long weightScales, int rows, int columns, int depth, int early)
+        where TAcc : unmanaged
+    {
+        int blocks = (depth + 127) >> 7;
+        int split = Cluster.Size(), rank = Cluster.Rank();
+        int tilesM = (rows + tokens - 1) / tokens;
+        int tile = Pin.Int32(Grid.IdxX / split);
+        int tileN = Pin.Int32(tile / tilesM);
+        int m0 = Pin.Int32((tile - tileN * tilesM) * tokens), n0 = Pin.Int32(tileN * TileN);
+        int begin = Pin.Int32(blocks * rank / split), end = Pin.Int32(blocks * (rank + 1) / split);
+        int shared = Shared.Base();
+        int group = Warpgroup.Index();
+        if (group == 2)
+        {
+            long weightScale = weightScales + ((long)(n0 >> 7) * blocks + begin) * 4;
+            Produce(tokens, shared, rowScales, rowPitch, blockPitch, weightScale, m0, n0, rows, begin, end, early);
+        }
+        else
+        {
+            Warpgroup.Sync(0, Threads);
+            DependentLaunch.Wait();
+            int stages = Stages(tokens), stageBytes = StageBytes(tokens);
+            int full = shared + BarrierOffset(tokens), empty = full + 64;
+            int lane = Pin.Int32(Group.IdxX & 31), warp = Pin.Int32(Group.IdxX >> 5);
+            int operandA = Pin.Int32(shared + group * 8192);
+            int scales = Pin.Int32(shared + ScaleOffset(tokens)), laneScale = Pin.Int32((lane & 3) * 8);
+            int stage = 0, phase = 0;
+            var acc = default(TAcc);
+            for (int block = begin; block < end; block++)
+            {
+                int slot = scales + stage * ScaleBytes(tokens);
+                MBarrier.Wait(full + stage * 8, phase);
+                acc = Wgmma.MultiplyColumns(
+                    acc, Wgmma.Descriptor(operandA + stage * stageBytes), Wgmma.Descriptor(shared + WeightBytes + stage * stageBytes),
+                    empty + stage * 8, slot + laneScale, slot + tokens * 4);
+                stage++;
+                if (stage == stages)
+                {
+                    stage = 0;
+                    phase ^= 1;
+                }
+            }
+            // The sums take the place of the stages, which both warpgroups have left by now.
+            Warpgroup.Sync(1, 256);
+            Epilogue.StageColumns(acc, Pin.Int32(shared + (lane & 3) * 2 * SumPitch + (warp * 16 + (lane >> 2)) * 4), SumPitch);
+        }
+        Cluster.Sync();
+        int valid = Math.Min(rows - m0, tokens) * (TileN / 4);
+        for (int i = rank * Threads + Group.IdxX; i < valid; i += split * Threads)
+        {
+            int token = i >> 5, column = n0 + (i & 31) * 4;
+            int count = columns - column;
+            int whole = count > 3 ? vector : 0;
+            var sum = Cluster.Sum(shared + token * SumPitch + (i & 31) * 16);
+            long target = output + (m0 + token) * outputPitch;
+            if (outputType == (int)OutputType.BFloat16)
+                Epilogue.StoreBFloat16(sum, target + (long)column * 2, count, whole);
+            else if (outputType == (int)OutputType.Half)
+                Epilogue.StoreHalf(sum, target + (long)column * 2, count, whole);
+            else
+                Epilogue.StoreSingle(sum, target + (long)column * 4, count, whole);
+        }
+        // No block leaves while another still reads its sums.
+        Cluster.Sync();
+    }
+}

@@ -1,0 +1,126 @@
+using System.Collections.Concurrent;
+using System.Reflection;
+using BlockQuant.Kernels.Cuda;
+using BlockQuant.Scheduling;
+
+namespace BlockQuant.Kernels.Hopper;
+
+/// <summary>
+/// Launches the Hopper kernels in one CUDA context. Nothing is allocated or synchronised, so launches can be captured in a CUDA
+/// graph; a kernel is compiled, or read from the disk cache, at its first use.
+/// </summary>
+internal sealed unsafe class HopperKernels
+{
+    private static readonly ConcurrentDictionary<IntPtr, HopperKernels> Contexts = new();
+    private readonly int multiprocessors;
+    private readonly Lock loading = new();
+    private readonly CudaModule?[] modules = new CudaModule?[HopperKernel.All.Count];
+
+    private HopperKernels(int device)
+    {
+        multiprocessors = CudaDriver.DeviceAttribute(device, CudaDeviceAttribute.MultiprocessorCount);
+    }
+
+    /// <summary>The kernels of the calling thread's current CUDA context.</summary>
+    public static HopperKernels Current
+    {
+        get
+        {
+            CudaDriver.Check(CudaDriver.cuCtxGetCurrent(out var context));
+            return Contexts.TryGetValue(context, out var kernels) ? kernels : Contexts.GetOrAdd(context, Create);
+        }
+    }
+
+    /// <summary>Whether a device runs the kernels: compute capability 9.0.</summary>
+    public static bool Supports(int device) =>
+        CudaDriver.DeviceAttribute(device, CudaDeviceAttribute.ComputeCapabilityMajor) == 9
+        && CudaDriver.DeviceAttribute(device, CudaDeviceAttribute.ComputeCapabilityMinor) == 0;
+
+    /// <summary>Whether the copy engine can read a call's operands: addresses and pitches in multiples of 16 bytes.</summary>
+    public static bool Supports(in MatmulCall call) =>
+        call is { M: > 0, N: > 0, K: > 0 }
+        && ((call.Activations | call.Weights) & 15) == 0 && ((call.ActivationPitch | call.WeightPitch) & 15) == 0;
+
+    /// <summary>Starts a matmul in <paramref name="stream"/>.</summary>
+    public void Matmul(in MatmulCall call, IntPtr stream)
+    {
+        bool decode = call.Plan.Kind == HopperKernelKind.Decode;
+        int elementBytes = call.OutputType == OutputType.Single ? 4 : 2;
+        // Sixteen bytes at a time from Prefill, four elements at a time from Decode.
+        int chunk = decode ? 4 * elementBytes : 16;
+        long output = call.Output, outputPitch = call.OutputPitch * elementBytes, scales = call.ActivationScales;
+        long rowPitch = call.ScaleRowStride * 4, blockPitch = call.ScaleBlockStride * 4, weightScales = call.WeightScales;
+        int type = (int)call.OutputType, rows = call.M, columns = call.N, depth = call.K;
+        int vector = (output | outputPitch | (decode ? 0 : (long)columns * elementBytes)) % chunk == 0 ? 1 : 0;
+        int last = decode ? (call.ConstantWeights ? 1 : 0) : call.Plan.GroupM;
+
+        byte* space = stackalloc byte[2 * sizeof(TensorMap) + 63];
+        var maps = (TensorMap*)(((nint)space + 63) & ~63);
+        TensorMap.EncodeBytes(maps, call.Activations, rows, depth, call.ActivationPitch, call.Plan.TileM);
+        TensorMap.EncodeBytes(maps + 1, call.Weights, columns, depth, call.WeightPitch, call.Plan.TileN);
+        void** arguments = stackalloc void*[]
+        {
+            &output, &outputPitch, &type, &vector, &scales, &rowPitch, &blockPitch, &weightScales, &rows, &columns, &depth, &last,
+            maps, maps + 1,
+        };
+
+        int tiles = checked(Tiles(rows, call.Plan.TileM) * Tiles(columns, call.Plan.TileN));
+        int grid = decode ? tiles * call.Plan.SplitK : Math.Min(tiles, multiprocessors);
+        Launch(HopperKernel.IndexOf(call.Plan), grid, call.Plan.SplitK, arguments, stream);
+    }
+
+    /// <summary>The loaded module of a kernel, compiled now if it was not yet.</summary>
+    public CudaModule Load(int kernel)
+    {
+        var module = Volatile.Read(ref modules[kernel]);
+        if (module != null)
+            return module;
+        lock (loading)
+        {
+            if (modules[kernel] == null)
+            {
+                var description = HopperKernel.All[kernel];
+                Volatile.Write(
+                    ref modules[kernel], CudaModule.Load(ReadPtx(description.Name), description.Name, description.SharedBytes));
+            }
+            return modules[kernel]!;
+        }
+    }
+
+    private static HopperKernels Create(IntPtr context)
+    {
+        CudaDriver.Check(CudaDriver.cuCtxGetDevice(out int device));
+        return new HopperKernels(device);
+    }
+
+    private static int Tiles(int extent, int tile) => (extent + tile - 1) / tile;
+
+    private static string ReadPtx(string name)
+    {
+        using var stream = Assembly.GetExecutingAssembly().GetManifestResourceStream($"BlockQuant.Ptx.{name}.ptx")
+            ?? throw new InvalidOperationException($"The assembly carries no PTX of kernel '{name}'.");
+        using var reader = new StreamReader(stream);
+        return reader.ReadToEnd();
+    }
+
+    private void Launch(int kernel, int grid, int cluster, void** arguments, IntPtr stream)
+    {
+        var attributes = stackalloc CudaLaunchAttribute[2];
+        attributes[0] = new CudaLaunchAttribute { Id = CudaLaunchAttribute.ProgrammaticStreamSerialization, X = 1 };
+        attributes[1] = new CudaLaunchAttribute { Id = CudaLaunchAttribute.ClusterDimension, X = cluster, Y = 1, Z = 1 };
+        var launch = new CudaLaunch
+        {
+            GridX = (uint)grid,
+            GridY = 1,
+            GridZ = 1,
+            BlockX = (uint)HopperKernel.All[kernel].Threads,
+            BlockY = 1,
+            BlockZ = 1,
+            SharedBytes = (uint)HopperKernel.All[kernel].SharedBytes,
+            Stream = stream,
+            Attributes = attributes,
+            AttributeCount = 2,
+        };
+        CudaDriver.Check(CudaDriver.cuLaunchKernelEx(&launch, Load(kernel).Function, arguments, null));
+    }
+}

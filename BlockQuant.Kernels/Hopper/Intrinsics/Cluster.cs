@@ -1,0 +1,37 @@
+using ILGPU.IR.Intrinsics;
+
+namespace BlockQuant.Kernels.Hopper.Intrinsics;
+
+/// <summary>Blocks of a cluster: their ranks, their common barrier, and reading one another's shared memory.</summary>
+internal static class Cluster
+{
+    /// <summary>This block's rank in its cluster.</summary>
+    [IntrinsicImplementation]
+    [Ptx("mov.u32 $d, %cluster_ctarank;")]
+    public static int Rank() => throw new NotSupportedException();
+
+    /// <summary>Blocks in the cluster.</summary>
+    [IntrinsicImplementation]
+    [Ptx("mov.u32 $d, %cluster_nctarank;")]
+    public static int Size() => throw new NotSupportedException();
+
+    /// <summary>Waits for every thread of the cluster; shared memory written before is seen after.</summary>
+    [IntrinsicImplementation]
+    [Ptx("barrier.cluster.arrive.release; barrier.cluster.wait.acquire;")]
+    public static void Sync() => throw new NotSupportedException();
+
+    /// <summary>
+    /// Four float32 at the same 16-byte aligned shared address of every block of the cluster, added in rank order, so that the sum
+    /// does not depend on timing.
+    /// </summary>
+    [IntrinsicImplementation]
+    [Ptx("""
+        { .reg .pred P; .reg .b32 r, n, a; .reg .f32 u<4>, v<4>; mov.u32 n, %cluster_nctarank; mov.u32 r, 0;
+            mov.f32 v0, 0f00000000; mov.f32 v1, v0; mov.f32 v2, v0; mov.f32 v3, v0;
+            NEXT: mapa.shared::cluster.u32 a, $0, r; ld.shared::cluster.v4.f32 {u0,u1,u2,u3}, [a];
+            add.f32 v0, v0, u0; add.f32 v1, v1, u1; add.f32 v2, v2, u2; add.f32 v3, v3, u3;
+            add.u32 r, r, 1; setp.lt.u32 P, r, n; @P bra NEXT;
+            mov.f32 $d.0, v0; mov.f32 $d.1, v1; mov.f32 $d.2, v2; mov.f32 $d.3, v3; }
+        """)]
+    public static Acc4 Sum(int address) => throw new NotSupportedException();
+}

@@ -1,0 +1,43 @@
+using ILGPU.IR.Intrinsics;
+
+namespace BlockQuant.Kernels.Hopper.Intrinsics;
+
+/// <summary>The block's dynamic shared memory by 32-bit address, and copies of a warp's staged output from it to global memory.</summary>
+internal static class Shared
+{
+    /// <summary>The first address; a multiple of 1024.</summary>
+    [IntrinsicImplementation]
+    [Ptx("mov.u32 $d, dynamic_shared;")]
+    public static int Base() => throw new NotSupportedException();
+
+    /// <summary>
+    /// Writes 16 staged rows of 128 bytes, swizzled by <see cref="Epilogue"/>, to global memory: each lane 16 bytes of rows
+    /// 0, 4, 8 and 12 after its own.
+    /// </summary>
+    /// <param name="source">Shared address of this lane's 16 bytes in its first row.</param>
+    /// <param name="target">Global address of the same; 16-byte aligned.</param>
+    /// <param name="pitch">Bytes between global rows four apart.</param>
+    /// <param name="rows">Rows that exist from this lane's first row on, 0 where the lane's column does not exist.</param>
+    [IntrinsicImplementation]
+    [Ptx("""
+        { .reg .pred P; .reg .b64 g; .reg .b32 o; .reg .b32 a<4>, b<4>, c<4>, e<4>;
+            xor.b32 o, $0, 64;
+            ld.shared.v4.b32 {a0,a1,a2,a3}, [$0]; ld.shared.v4.b32 {b0,b1,b2,b3}, [o+512];
+            ld.shared.v4.b32 {c0,c1,c2,c3}, [$0+1024]; ld.shared.v4.b32 {e0,e1,e2,e3}, [o+1536];
+            setp.gt.s32 P, $3, 0; @P st.global.v4.b32 [$1], {a0,a1,a2,a3};
+            add.s64 g, $1, $2; setp.gt.s32 P, $3, 4; @P st.global.v4.b32 [g], {b0,b1,b2,b3};
+            add.s64 g, g, $2; setp.gt.s32 P, $3, 8; @P st.global.v4.b32 [g], {c0,c1,c2,c3};
+            add.s64 g, g, $2; setp.gt.s32 P, $3, 12; @P st.global.v4.b32 [g], {e0,e1,e2,e3}; }
+        """)]
+    public static void CopyRows(int source, long target, long pitch, int rows) => throw new NotSupportedException();
+
+    /// <summary>Writes one staged 2-byte element to global memory where <paramref name="enabled"/> is not 0.</summary>
+    [IntrinsicImplementation]
+    [Ptx("{ .reg .pred P; .reg .b16 x; setp.ne.s32 P, $2, 0; ld.shared.b16 x, [$0]; @P st.global.b16 [$1], x; }")]
+    public static void Copy2(int source, long target, int enabled) => throw new NotSupportedException();
+
+    /// <summary>Writes one staged 4-byte element to global memory where <paramref name="enabled"/> is not 0.</summary>
+    [IntrinsicImplementation]
+    [Ptx("{ .reg .pred P; .reg .b32 x; setp.ne.s32 P, $2, 0; ld.shared.b32 x, [$0]; @P st.global.b32 [$1], x; }")]
+    public static void Copy4(int source, long target, int enabled) => throw new NotSupportedException();
+}

@@ -1,0 +1,33 @@
+using ILGPU.IR.Intrinsics;
+
+namespace BlockQuant.Kernels.Hopper.Intrinsics;
+
+/// <summary>The copy engine (TMA): boxes of a matrix described by a tensor map, brought to shared memory without registers.</summary>
+internal static class Tma
+{
+    /// <summary>The address of the launch's tensor map of the left operand's rows, usually activations.</summary>
+    [IntrinsicImplementation]
+    [Ptx("mov.b64 $d, map_a; cvta.param.u64 $d, $d;")]
+    public static long MapA() => throw new NotSupportedException();
+
+    /// <summary>The address of the launch's tensor map of the right operand's rows, usually weights.</summary>
+    [IntrinsicImplementation]
+    [Ptx("mov.b64 $d, map_b; cvta.param.u64 $d, $d;")]
+    public static long MapB() => throw new NotSupportedException();
+
+    /// <summary>Brings a tensor map into the copy engine's cache ahead of its first use.</summary>
+    [IntrinsicImplementation]
+    [Ptx("prefetch.tensormap [$0];")]
+    public static void Prefetch(long map) => throw new NotSupportedException();
+
+    /// <summary>
+    /// Copies the box whose first element is (<paramref name="row"/>, <paramref name="column"/>) to a 1024-byte aligned shared
+    /// address, one lane of the warp issuing it, and takes its bytes off <paramref name="barrier"/> as they land.
+    /// </summary>
+    [IntrinsicImplementation]
+    [Ptx("""
+        { .reg .pred P; elect.sync _|P, 0xffffffff;
+            @P cp.async.bulk.tensor.2d.shared::cluster.global.mbarrier::complete_tx::bytes [$0], [$1, {$2, $3}], [$4]; }
+        """)]
+    public static void Load(int target, long map, int column, int row, int barrier) => throw new NotSupportedException();
+}

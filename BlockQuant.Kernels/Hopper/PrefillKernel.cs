@@ -1,0 +1,279 @@
+using BlockQuant.Kernels.Hopper.Intrinsics;
+using ILGPU;
+
+namespace BlockQuant.Kernels.Hopper;
+
+/// <summary>
+/// C[m, n] = Σ_kb sa[m, kb] · sb[n / 128, kb] · Σ_k A[m, k] · B[n, k], for many tokens. A persistent, warp-specialised kernel after
+/// DeepGEMM's: one warp feeds a ring of stages through the copy engine, two warpgroups each multiply 64 of a tile's 128 rows and
+/// promote every 128-wide block of K to float32. Tiles are 128 × 128…256; the width is what the waves of the problem divide best by.
+/// </summary>
+internal static class PrefillKernel
+{
+    /// <summary>Threads of a block: a warpgroup that loads and two that multiply.</summary>
+    public const int Threads = 384;
+
+    /// <summary>Rows of a tile.</summary>
+    public const int TileM = 128;
+
+    // The scales of a stage: one for each row, then those of the two weight blocks that a tile's columns lie in.
+    private const int WeightScaleOffset = TileM * 4;
+    private const int ScaleBytes = WeightScaleOffset + 16;
+    private const int WarpStagingBytes = 4096;
+    private const int StagingBytes = 8 * WarpStagingBytes;
+    private const int BarrierBytes = 128;
+    private const int SharedLimit = 227 * 1024;
+
+    public static void Tile128(
+        long output, long outputPitch, int outputType, int vector, long rowScales, long rowPitch, long blockPitch, long weightScales,
+        int rows, int columns, int depth, int groupM) =>
+        Body<Acc64>(
+            128, output, outputPitch, outputType, vector, rowScales, rowPitch, blockPitch, weightScales, rows, columns, depth, groupM);
+
+    public static void Tile144(
+        long output, long outputPitch, int outputType, int vector, long rowScales, long rowPitch, long blockPitch, long weightScales,
+        int rows, int columns, int depth, int groupM) =>
+        Body<Acc72>(
+            144, output, outputPitch, outputType, vector, rowScales, rowPitch, blockPitch, weightScales, rows, columns, depth, groupM);
+
+    public static void Tile160(
+        long output, long outputPitch, int outputType, int vector, long rowScales, long rowPitch, long blockPitch, long weightScales,
+        int rows, int columns, int depth, int groupM) =>
+        Body<Acc80>(
+            160, output, outputPitch, outputType, vector, rowScales, rowPitch, blockPitch, weightScales, rows, columns, depth, groupM);
+
+    public static void Tile192(
+        long output, long outputPitch, int outputType, int vector, long rowScales, long rowPitch, long blockPitch, long weightScales,
+        int rows, int columns, int depth, int groupM) =>
+        Body<Acc96>(
+            192, output, outputPitch, outputType, vector, rowScales, rowPitch, blockPitch, weightScales, rows, columns, depth, groupM);
+
+    public static void Tile256(
+        long output, long outputPitch, int outputType, int vector, long rowScales, long rowPitch, long blockPitch, long weightScales,
+        int rows, int columns, int depth, int groupM) =>
+        BodyWide(output, outputPitch, outputType, vector, rowScales, rowPitch, blockPitch, weightScales, rows, columns, depth, groupM);
+
+    /// <summary>Stages of the ring: as many as fit beside the staged output.</summary>
+    public static int Stages(int tileN) => (SharedLimit - StagingBytes - BarrierBytes) / (StageBytes(tileN) + ScaleBytes);
+
+    /// <summary>Dynamic shared memory of a launch.</summary>
+    public static int SharedBytes(int tileN) => BarrierOffset(tileN) + BarrierBytes;
+
+    private static int StageBytes(int tileN) => (TileM + tileN) * 128;
+
+    private static int StagingOffset(int tileN) => Stages(tileN) * StageBytes(tileN);
+
+    private static int ScaleOffset(int tileN) => StagingOffset(tileN) + StagingBytes;
+
+    private static int BarrierOffset(int tileN) => ScaleOffset(tileN) + Stages(tileN) * ScaleBytes;
+
+    // m | n << 16 of the t-th tile: m runs fastest inside a band of groupM row tiles, so that the tiles in flight share operands in L2.
+    private static int Locate(int tile, int tilesM, int tilesN, int groupM)
+    {
+        int band = Pin.Int32(tile / (groupM * tilesN));
+        int rest = tile - band * groupM * tilesN;
+        int height = Math.Min(groupM, tilesM - band * groupM);
+        int n = Pin.Int32(rest / height);
+        return Pin.Int32(band * groupM + rest - n * height | n << 16);
+    }
+
+    // One warp: the operands of every stage, by the copy engine.
+    private static void LoadOperands(int tileN, int shared, int rows, int columns, int blocks, int groupM)
+    {
+        int stages = Stages(tileN), stageBytes = StageBytes(tileN);
+        int full = shared + BarrierOffset(tileN), empty = full + 64;
+        int tilesM = Pin.Int32((rows + TileM - 1) / TileM), tilesN = Pin.Int32((columns + tileN - 1) / tileN);
+        int tiles = Pin.Int32(tilesM * tilesN);
+        long mapA = Tma.MapA(), mapB = Tma.MapB();
+        int stage = 0, phase = 1;
+        for (int tile = Grid.IdxX; tile < tiles; tile += Grid.DimX)
+        {
+            int mn = Locate(tile, tilesM, tilesN, groupM);
+            int m0 = Pin.Int32((mn & 0xffff) * TileM), n0 = Pin.Int32((mn >> 16) * tileN);
+            for (int block = 0; block < blocks; block++)
+            {
+                int barrier = full + stage * 8, target = shared + stage * stageBytes;
+                MBarrier.Wait(empty + stage * 8, phase);
+                MBarrier.ArriveExpect(barrier, stageBytes);
+                Tma.Load(target, mapA, block * 128, m0, barrier);
+                Tma.Load(target + TileM * 128, mapB, block * 128, n0, barrier);
+                stage++;
+                if (stage == stages)
+                {
+                    stage = 0;
+                    phase ^= 1;
+                }
+            }
+        }
+    }
+
+    // Another warp: the scales of every stage. Copies of 4 bytes serve either layout of the activation scales.
+    private static void LoadScales(
+        int tileN, int shared, long rowScales, long rowPitch, long blockPitch, long weightScales, int rows, int columns, int blocks,
+        int groupM)
+    {
+        int stages = Stages(tileN);
+        int full = shared + BarrierOffset(tileN), empty = full + 64;
+        int tilesM = Pin.Int32((rows + TileM - 1) / TileM), tilesN = Pin.Int32((columns + tileN - 1) / tileN);
+        int tiles = Pin.Int32(tilesM * tilesN), lastBlockRow = Pin.Int32((columns - 1) >> 7);
+        int lane = Pin.Int32(Group.IdxX & 31);
+        int scales = Pin.Int32(shared + ScaleOffset(tileN) + lane * 4), two = Pin.Int32(lane < (tileN == 128 ? 1 : 2) ? 1 : 0);
+        int stage = 0, phase = 1;
+        for (int tile = Grid.IdxX; tile < tiles; tile += Grid.DimX)
+        {
+            int mn = Locate(tile, tilesM, tilesN, groupM);
+            int m0 = Pin.Int32((mn & 0xffff) * TileM), n0 = Pin.Int32((mn >> 16) * tileN);
+            // Rows past the end take the last row's scale: their products are 0 and never stored.
+            int last = Pin.Int32(rows - 1 - m0);
+            long first = Pin.Int64(rowScales + (m0 + Math.Min(lane, last)) * rowPitch);
+            long second = Pin.Int64(rowScales + (m0 + Math.Min(lane + 32, last)) * rowPitch - first);
+            long third = Pin.Int64(rowScales + (m0 + Math.Min(lane + 64, last)) * rowPitch - first);
+            long fourth = Pin.Int64(rowScales + (m0 + Math.Min(lane + 96, last)) * rowPitch - first);
+            long weight = Pin.Int64(weightScales + (long)Math.Min((n0 >> 7) + (lane & 1), lastBlockRow) * blocks * 4);
+            for (int block = 0; block < blocks; block++)
+            {
+                int target = scales + stage * ScaleBytes;
+                MBarrier.Wait(empty + stage * 8, phase);
+                AsyncCopy.Copy4(target, first, 1);
+                AsyncCopy.Copy4(target + 128, first + second, 1);
+                AsyncCopy.Copy4(target + 256, first + third, 1);
+                AsyncCopy.Copy4(target + 384, first + fourth, 1);
+                AsyncCopy.Copy4(target + WeightScaleOffset, weight, two);
+                MBarrier.ArriveAfterCopies(full + stage * 8);
+                first += blockPitch;
+                weight += 4;
+                stage++;
+                if (stage == stages)
+                {
+                    stage = 0;
+                    phase ^= 1;
+                }
+            }
+        }
+    }
+
+    private static int Enter(int tileN)
+    {
+        int shared = Shared.Base();
+        int full = shared + BarrierOffset(tileN);
+        if (Group.IdxX == 0)
+        {
+            for (int i = 0; i < Stages(tileN); i++)
+            {
+                MBarrier.Initialize(full + i * 8, 33);
+                MBarrier.Initialize(full + 64 + i * 8, 8);
+            }
+            MBarrier.PublishInitialization();
+        }
+        Warpgroup.Sync(0, Threads);
+        DependentLaunch.Wait();
+        DependentLaunch.Trigger();
+        return shared;
+    }
+
+    private static void Body<TAcc>(
+        int tileN, long output, long outputPitch, int outputType, int vector, long rowScales, long rowPitch, long blockPitch,
+        long weightScales, int rows, int columns, int depth, int groupM)
+        where TAcc : unmanaged
+    {
+        int shared = Enter(tileN);
+        int blocks = Pin.Int32((depth + 127) >> 7);
+        int group = Warpgroup.Index();
+        if (group == 0)
+        {
+            Warpgroup.ReleaseRegisters(40);
+            int loader = Warpgroup.Warp();
+            if (loader == 0)
+                LoadOperands(tileN, shared, rows, columns, blocks, groupM);
+            else if (loader == 1)
+                LoadScales(tileN, shared, rowScales, rowPitch, blockPitch, weightScales, rows, columns, blocks, groupM);
+            return;
+        }
+        Warpgroup.TakeRegisters(232);
+        int stages = Stages(tileN), stageBytes = StageBytes(tileN);
+        int full = shared + BarrierOffset(tileN), empty = full + 64;
+        int tilesM = Pin.Int32((rows + TileM - 1) / TileM), tilesN = Pin.Int32((columns + tileN - 1) / tileN);
+        int tiles = Pin.Int32(tilesM * tilesN);
+        int lane = Pin.Int32(Group.IdxX & 31), warp = Pin.Int32((Group.IdxX >> 5) - 4);
+        int warpRow = Pin.Int32(warp * 16);
+        int staging = Pin.Int32(shared + StagingOffset(tileN) + warp * WarpStagingBytes);
+        int operandA = Pin.Int32(shared + (group - 1) * 8192);
+        int scales = Pin.Int32(shared + ScaleOffset(tileN)), warpScale = Pin.Int32((warpRow + (lane >> 2)) * 4);
+        int stage = 0, phase = 0;
+        for (int tile = Grid.IdxX; tile < tiles; tile += Grid.DimX)
+        {
+            int mn = Locate(tile, tilesM, tilesN, groupM);
+            int m0 = Pin.Int32((mn & 0xffff) * TileM + warpRow), n0 = Pin.Int32((mn >> 16) * tileN);
+            int split = tileN == 128 ? 128 : Pin.Int32(128 - (n0 & 127));
+            var acc = default(TAcc);
+            for (int block = 0; block < blocks; block++)
+            {
+                MBarrier.Wait(full + stage * 8, phase);
+                int slot = scales + stage * ScaleBytes;
+                acc = Wgmma.MultiplyRows(
+                    acc, Wgmma.Descriptor(operandA + stage * stageBytes), Wgmma.Descriptor(shared + TileM * 128 + stage * stageBytes),
+                    empty + stage * 8, slot + warpScale, slot + WeightScaleOffset, split);
+                stage++;
+                if (stage == stages)
+                {
+                    stage = 0;
+                    phase ^= 1;
+                }
+            }
+            OutputTile.Store(acc, tileN, staging, output, outputPitch, outputType, vector, m0, n0, rows, columns);
+        }
+    }
+
+    private static void BodyWide(
+        long output, long outputPitch, int outputType, int vector, long rowScales, long rowPitch, long blockPitch,
+        long weightScales, int rows, int columns, int depth, int groupM)
+    {
+        const int tileN = 256;
+        int shared = Enter(tileN);
+        int blocks = Pin.Int32((depth + 127) >> 7);
+        int group = Warpgroup.Index();
+        if (group == 0)
+        {
+            Warpgroup.ReleaseRegisters(24);
+            int loader = Warpgroup.Warp();
+            if (loader == 0)
+                LoadOperands(tileN, shared, rows, columns, blocks, groupM);
+            else if (loader == 1)
+                LoadScales(tileN, shared, rowScales, rowPitch, blockPitch, weightScales, rows, columns, blocks, groupM);
+            return;
+        }
+        Warpgroup.TakeRegisters(240);
+        int stages = Stages(tileN), stageBytes = StageBytes(tileN);
+        int full = shared + BarrierOffset(tileN), empty = full + 64;
+        int tilesM = Pin.Int32((rows + TileM - 1) / TileM), tilesN = Pin.Int32((columns + tileN - 1) / tileN);
+        int tiles = Pin.Int32(tilesM * tilesN);
+        int lane = Pin.Int32(Group.IdxX & 31), warp = Pin.Int32((Group.IdxX >> 5) - 4);
+        int warpRow = Pin.Int32(warp * 16);
+        int staging = Pin.Int32(shared + StagingOffset(tileN) + warp * WarpStagingBytes);
+        int operandA = Pin.Int32(shared + (warpRow + (lane & 15)) * 128);
+        int swizzle = Pin.Int32((lane >> 4 ^ lane & 7) << 4);
+        int scales = Pin.Int32(shared + ScaleOffset(tileN)), warpScale = Pin.Int32((warpRow + (lane >> 2)) * 4);
+        int stage = 0, phase = 0;
+        for (int tile = Grid.IdxX; tile < tiles; tile += Grid.DimX)
+        {
+            int mn = Locate(tile, tilesM, tilesN, groupM);
+            int m0 = Pin.Int32((mn & 0xffff) * TileM + warpRow), n0 = Pin.Int32((mn >> 16) * tileN);
+            var acc = default(Acc128);
+            for (int block = 0; block < blocks; block++)
+            {
+                MBarrier.Wait(full + stage * 8, phase);
+                int slot = scales + stage * ScaleBytes;
+                acc = Wgmma.MultiplyRowsWide(
+                    acc, operandA + stage * stageBytes, swizzle, Wgmma.Descriptor(shared + TileM * 128 + stage * stageBytes),
+                    empty + stage * 8, slot + warpScale, slot + WeightScaleOffset);
+                stage++;
+                if (stage == stages)
+                {
+                    stage = 0;
+                    phase ^= 1;
+                }
+            }
+            OutputTile.Store(acc, tileN, staging, output, outputPitch, outputType, vector, m0, n0, rows, columns);
+        }
+    }
+}
