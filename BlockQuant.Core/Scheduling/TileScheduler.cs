@@ -78,7 +78,8 @@ public static class TileScheduler
         return plan.Lanes <= traits.MaxGroupSize && plan.SharedBytes <= Math.Min(PortableSharedBytes, traits.SharedMemoryPerGroup);
     }
 
-    private static void Require(TilePlan plan, DeviceTraits traits)
+    /// <summary>The plan can run on the device; otherwise says why not.</summary>
+    internal static void Require(TilePlan plan, DeviceTraits traits)
     {
         Positive(plan.TileM, nameof(TilePlan.TileM), LaneRows);
         Positive(plan.TileN, nameof(TilePlan.TileN), LaneColumns);
