@@ -65,6 +65,21 @@ internal static class Compare
         apart.Should().BeLessThanOrEqualTo(found.Length / 200, $"{name}: codes one step apart");
     }
 
+    /// <summary>INT8 codes from such scales: at most one step apart, and at most 0.5 % of them apart at all.</summary>
+    public static void Codes(sbyte[] found, sbyte[] expected, string name)
+    {
+        found.Should().HaveSameCount(expected, name);
+        int apart = 0;
+        for (int i = 0; i < found.Length; i++)
+        {
+            int steps = Math.Abs(found[i] - expected[i]);
+            steps.Should().BeLessThanOrEqualTo(1, $"{name}: code {i} is {found[i]}, expected {expected[i]}");
+            apart += steps;
+        }
+
+        apart.Should().BeLessThanOrEqualTo(found.Length / 200, $"{name}: codes one step apart");
+    }
+
     /// <summary>Codes in the order of their values, both zeros at 0.</summary>
     private static int Ordinal(Float8E4M3 code) => (code.Bits & 0x80) == 0 ? code.Bits : -(code.Bits & 0x7F);
 }

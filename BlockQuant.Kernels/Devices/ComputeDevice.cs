@@ -36,6 +36,9 @@ public abstract partial class ComputeDevice : IDisposable
     /// <summary>The FP8 operators on this device.</summary>
     public Fp8Operators Fp8 => field ??= new Fp8Operators(this);
 
+    /// <summary>The INT8 operators on this device.</summary>
+    public Int8Operators Int8 => field ??= new Int8Operators(this);
+
     /// <summary>True after <see cref="Dispose()"/>.</summary>
     public bool IsDisposed { get; private set; }
 

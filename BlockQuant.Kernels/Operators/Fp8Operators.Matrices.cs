@@ -15,7 +15,7 @@ public sealed partial class Fp8Operators
     {
         ArgumentNullException.ThrowIfNull(source);
         var result = new QuantizedDeviceMatrix<Float8E4M3>(device, source.Rows, source.Columns, scheme);
-        return Filled(result, r => Quantize(source.View, r.View));
+        return Result.Filled(result, r => Quantize(source.View, r.View));
     }
 
     /// <summary>Output = code × scale of its block.</summary>
@@ -26,7 +26,7 @@ public sealed partial class Fp8Operators
         where T : unmanaged
     {
         ArgumentNullException.ThrowIfNull(source);
-        return Filled(new DeviceMatrix<T>(device, source.Rows, source.Columns), r => Dequantize(source.View, r.View));
+        return Result.Filled(new DeviceMatrix<T>(device, source.Rows, source.Columns), r => Dequantize(source.View, r.View));
     }
 
     /// <summary>C = A · Bᵀ; see <see cref="Multiply{T}(QuantizedView{Float8E4M3}, QuantizedView{Float8E4M3}, MatrixView{T}, TilePlanOverrides, ILGPU.Runtime.AcceleratorStream)"/>.</summary>
@@ -42,21 +42,6 @@ public sealed partial class Fp8Operators
         ArgumentNullException.ThrowIfNull(activations);
         ArgumentNullException.ThrowIfNull(weights);
         var result = new DeviceMatrix<T>(device, activations.Rows, weights.Rows);
-        return Filled(result, r => Multiply(activations.View, weights.View, r.View, overrides));
-    }
-
-    private static TResult Filled<TResult>(TResult result, Action<TResult> fill)
-        where TResult : IDisposable
-    {
-        try
-        {
-            fill(result);
-            return result;
-        }
-        catch
-        {
-            result.Dispose();
-            throw;
-        }
+        return Result.Filled(result, r => Multiply(activations.View, weights.View, r.View, overrides));
     }
 }

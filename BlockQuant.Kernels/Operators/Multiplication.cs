@@ -23,12 +23,7 @@ internal static class Multiplication
     {
         Require.Quantized(activations, format, nameof(activations));
         Require.Quantized(weights, format, nameof(weights));
-        if (weights.Columns != activations.Columns)
-        {
-            throw new ArgumentException(
-                $"weights: shape {weights.Codes.Shape}; expected [N, {activations.Columns}], the K of activations {activations.Codes.Shape}.", nameof(weights));
-        }
-
+        Require.SameDepth(activations, weights);
         Require.Shape(output, activations.Rows, weights.Rows, nameof(output));
         Require.Alive(output.Data, nameof(output));
         Require.Disjoint(output.Data, nameof(output), activations.Codes.Data, "activation codes");

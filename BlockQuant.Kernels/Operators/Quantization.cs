@@ -15,7 +15,7 @@ internal static class Quantization
         where TFormat : struct, ICodeFormat
     {
         Validate(source, output, format);
-        RequireBlockStart(output);
+        Require.BlockStart(output, nameof(output));
         switch (Element<T>.Kind(nameof(source)))
         {
             case ElementKind.BFloat16:
@@ -91,17 +91,6 @@ internal static class Quantization
         Require.Disjoint(output.Codes.Data, "output codes", source.Data, nameof(source));
         Require.Disjoint(output.Scales.Data, "output scales", source.Data, nameof(source));
         Require.Disjoint(output.Codes.Data, "output codes", output.Scales.Data, "output scales");
-    }
-
-    private static void RequireBlockStart<TCode>(QuantizedView<TCode> output)
-        where TCode : unmanaged
-    {
-        if (output.ScaleRowOffset != 0 || output.ScaleColumnOffset != 0)
-        {
-            // A shard alone does not know the largest magnitude of the block it starts in.
-            throw new ArgumentException(
-                $"output: starts at [{output.ScaleRowOffset}, {output.ScaleColumnOffset}] inside a scale block; expected [0, 0].", nameof(output));
-        }
     }
 
     private static void Launch<TCode, TBits, TElement, TFormat>(

@@ -60,6 +60,28 @@ internal static class Require
         }
     }
 
+    /// <summary>The weights have the depth of the activations.</summary>
+    public static void SameDepth<TCode>(QuantizedView<TCode> activations, QuantizedView<TCode> weights)
+        where TCode : unmanaged
+    {
+        if (weights.Columns != activations.Columns)
+        {
+            throw new ArgumentException(
+                $"weights: shape {weights.Codes.Shape}; expected [N, {activations.Columns}], the K of activations {activations.Codes.Shape}.", nameof(weights));
+        }
+    }
+
+    /// <summary>The matrix starts where a scale block does: a shard alone does not know the largest magnitude of the block it starts in.</summary>
+    public static void BlockStart<TCode>(QuantizedView<TCode> view, string operand)
+        where TCode : unmanaged
+    {
+        if (view.ScaleRowOffset != 0 || view.ScaleColumnOffset != 0)
+        {
+            throw new ArgumentException(
+                $"{operand}: starts at [{view.ScaleRowOffset}, {view.ScaleColumnOffset}] inside a scale block; expected [0, 0].", operand);
+        }
+    }
+
     public static void Positive(long value, string operand)
     {
         if (value <= 0)

@@ -91,6 +91,44 @@ internal struct LaneTile
         return t;
     }
 
+    /// <summary>Adds one value to each column.</summary>
+    public static LaneTile AddColumns(LaneTile t, Lane4 column)
+    {
+        t.C00 += column.V0;
+        t.C01 += column.V1;
+        t.C02 += column.V2;
+        t.C03 += column.V3;
+        t.C10 += column.V0;
+        t.C11 += column.V1;
+        t.C12 += column.V2;
+        t.C13 += column.V3;
+        t.C20 += column.V0;
+        t.C21 += column.V1;
+        t.C22 += column.V2;
+        t.C23 += column.V3;
+        t.C30 += column.V0;
+        t.C31 += column.V1;
+        t.C32 += column.V2;
+        t.C33 += column.V3;
+        t.C40 += column.V0;
+        t.C41 += column.V1;
+        t.C42 += column.V2;
+        t.C43 += column.V3;
+        t.C50 += column.V0;
+        t.C51 += column.V1;
+        t.C52 += column.V2;
+        t.C53 += column.V3;
+        t.C60 += column.V0;
+        t.C61 += column.V1;
+        t.C62 += column.V2;
+        t.C63 += column.V3;
+        t.C70 += column.V0;
+        t.C71 += column.V1;
+        t.C72 += column.V2;
+        t.C73 += column.V3;
+        return t;
+    }
+
     /// <summary>One row of the tile; the index need not be constant.</summary>
     public readonly Lane4 Row(int row) => row switch
     {

@@ -25,6 +25,10 @@ internal static class Magnitude
         return BitConverter.Int32BitsToSingle(amax > 0x7F800000 ? 0x7FC00000 : floored);
     }
 
+    /// <summary>A scale that is not below a floor; NaN and +Inf stay.</summary>
+    public static float AtLeast(float scale, float floor)
+        => BitConverter.Int32BitsToSingle(Max(BitConverter.SingleToInt32Bits(scale), BitConverter.SingleToInt32Bits(floor)));
+
     /// <summary>The code of one value of a block. In a block that is not finite every code is the format's not-a-number.</summary>
     public static byte Encode<TFormat>(float value, float scale, int amax)
         where TFormat : struct, ICodeFormat

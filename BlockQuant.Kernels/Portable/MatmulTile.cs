@@ -192,6 +192,26 @@ internal static class MatmulTile
         return total;
     }
 
+    /// <summary>Adds a bias of one value a column [N], or nothing where it is empty.</summary>
+    public static LaneTile AddBias(LaneTile tile, ArrayView<float> bias, TileShape shape, long column0)
+    {
+        if (bias.Length == 0)
+        {
+            return tile;
+        }
+
+        long last = bias.Length - 1;
+        long column = column0 + Group.IdxX % (shape.TileN / TileScheduler.LaneColumns) * TileScheduler.LaneColumns;
+        var values = new Lane4
+        {
+            V0 = bias[Math.Min(column, last)],
+            V1 = bias[Math.Min(column + 1, last)],
+            V2 = bias[Math.Min(column + 2, last)],
+            V3 = bias[Math.Min(column + 3, last)],
+        };
+        return LaneTile.AddColumns(tile, values);
+    }
+
     /// <summary>Writes a lane's tile to the output [M, N], cut at its edges.</summary>
     public static void Store<TBits, TElement>(LaneTile tile, ArrayView<TBits> output, TileShape shape, long row0, long rowEnd, long column0, long n)
         where TBits : unmanaged

@@ -1,0 +1,169 @@
+using BlockQuant.Kernels;
+using BlockQuant.Kernels.Portable;
+using BlockQuant.Scheduling;
+using ILGPU;
+using ILGPU.Runtime;
+
+namespace BlockQuant;
+
+/// <summary>INT8 products with a bias, a quantized output, or both: validate, plan, launch.</summary>
+internal static class Int8Multiplication
+{
+    /// <summary>A float32 sum of 1024 products of INT8 codes is exact: none of its partial sums exceeds 128 · 128 · 1024 = 2²⁴.</summary>
+    public const long MaxExactDepth = 1024;
+
+    public static void MultiplyAdd<T>(
+        ComputeDevice device,
+        QuantizedView<sbyte> activations,
+        QuantizedView<sbyte> weights,
+        ArrayView<float> bias,
+        MatrixView<T> output,
+        TilePlanOverrides? overrides,
+        AcceleratorStream? stream)
+        where T : unmanaged
+    {
+        RequireOperands(activations, weights, bias);
+        if (bias.Length == 0)
+        {
+            Multiplication.Multiply<sbyte, T, Int8TowardZeroFormat>(
+                device, activations, weights, output, ElementFormat.Int8, overrides, stream);
+            return;
+        }
+
+        Require.Shape(output, activations.Rows, weights.Rows, nameof(output));
+        Require.Alive(output.Data, nameof(output));
+        RequireDisjoint(output.Data, nameof(output), activations, weights, bias);
+        TilePlan plan = TileScheduler.Plan(activations.Rows, weights.Rows, weights.Columns, device.Traits, overrides);
+        switch (Element<T>.Kind(nameof(output)))
+        {
+            case ElementKind.BFloat16:
+                Launch<ushort, BFloat16Element>(device, activations, weights, bias, output.Data.Cast<ushort>(), plan, stream);
+                break;
+            case ElementKind.Float16:
+                Launch<ushort, Float16Element>(device, activations, weights, bias, output.Data.Cast<ushort>(), plan, stream);
+                break;
+            default:
+                Launch<float, Float32Element>(device, activations, weights, bias, output.Data.Cast<float>(), plan, stream);
+                break;
+        }
+    }
+
+    public static void MultiplyAddQuantize(
+        ComputeDevice device,
+        QuantizedView<sbyte> activations,
+        QuantizedView<sbyte> weights,
+        ArrayView<float> bias,
+        QuantizedView<sbyte> output,
+        RoundingMode rounding,
+        TilePlanOverrides? overrides,
+        AcceleratorStream? stream)
+    {
+        RequireOperands(activations, weights, bias);
+        Int8Output.Validate(output, activations.Rows, weights.Rows);
+        RequireDisjoint(output.Codes.Data, "output codes", activations, weights, bias);
+        RequireDisjoint(output.Scales.Data, "output scales", activations, weights, bias);
+        TilePlan plan = QuantizedOutputScheduler.Plan(activations.Rows, output.BlockColumns, device.Traits, overrides);
+        Kernel<BlockScaledMatmulQuantizeArguments> kernel = Int8Output.IsNearest(rounding) ? QuantizeKernels.Nearest : QuantizeKernels.TowardZero;
+        if (output.Codes.Data.Length == 0)
+        {
+            return;
+        }
+
+        var arguments = new BlockScaledMatmulQuantizeArguments
+        {
+            Activations = Operands.Activations(activations),
+            Weights = Operands.Weights(weights),
+            Bias = PresentOrEmpty(bias, output),
+            Codes = output.Codes.Data.Cast<byte>(),
+            Scales = output.Scales.Data,
+            M = activations.Rows,
+            OutputBlock = (int)output.BlockColumns,
+            ResultStart = QuantizedOutputScheduler.ResultStart(plan, output.BlockColumns),
+            Shape = TileShape.Of(plan),
+        };
+        long tiles = MatrixIndex.CeilDivide(activations.Rows, plan.TileM) * output.Scales.Columns;
+        device.Launch(kernel, LaunchShapes.Tiles(plan, tiles), arguments, stream);
+    }
+
+    private static void Launch<TBits, TElement>(
+        ComputeDevice device,
+        QuantizedView<sbyte> activations,
+        QuantizedView<sbyte> weights,
+        ArrayView<float> bias,
+        ArrayView<TBits> output,
+        TilePlan plan,
+        AcceleratorStream? stream)
+        where TBits : unmanaged
+        where TElement : struct, IElement<TBits>
+    {
+        if (output.Length == 0)
+        {
+            return;
+        }
+
+        var arguments = new BlockScaledAddmmArguments<TBits>
+        {
+            Activations = Operands.Activations(activations),
+            Weights = Operands.Weights(weights),
+            Bias = bias,
+            Output = output,
+            M = activations.Rows,
+            Shape = TileShape.Of(plan),
+        };
+        long tiles = MatrixIndex.CeilDivide(activations.Rows, plan.TileM) * MatrixIndex.CeilDivide(weights.Rows, plan.TileN);
+        device.Launch(AddmmKernels<TBits, TElement>.Addmm, LaunchShapes.Tiles(plan, tiles), arguments, stream);
+    }
+
+    private static void RequireOperands(QuantizedView<sbyte> activations, QuantizedView<sbyte> weights, ArrayView<float> bias)
+    {
+        Require.Quantized(activations, ElementFormat.Int8, nameof(activations));
+        Require.Quantized(weights, ElementFormat.Int8, nameof(weights));
+        Require.SameDepth(activations, weights);
+        long depth = Math.Min(weights.Columns, Math.Min(activations.BlockColumns, weights.BlockColumns));
+        if (depth > MaxExactDepth)
+        {
+            throw new ArgumentException(
+                $"weights: scale blocks {depth} wide along K, in activations too; expected at most {MaxExactDepth}, the widest that sums exactly.",
+                nameof(weights));
+        }
+
+        Require.Alive(bias, nameof(bias));
+        if (bias.Length != 0 && bias.Length != weights.Rows)
+        {
+            throw new ArgumentException($"bias: length {bias.Length}; expected {weights.Rows}, the N of weights {weights.Codes.Shape}, or none.", nameof(bias));
+        }
+    }
+
+    private static void RequireDisjoint<T>(
+        ArrayView<T> output, string outputName, QuantizedView<sbyte> activations, QuantizedView<sbyte> weights, ArrayView<float> bias)
+        where T : unmanaged
+    {
+        Require.Disjoint(output, outputName, activations.Codes.Data, "activation codes");
+        Require.Disjoint(output, outputName, activations.Scales.Data, "activation scales");
+        Require.Disjoint(output, outputName, weights.Codes.Data, "weight codes");
+        Require.Disjoint(output, outputName, weights.Scales.Data, "weight scales");
+        Require.Disjoint(output, outputName, bias, nameof(bias));
+    }
+
+    /// <summary>A kernel takes no view without memory behind it, so an absent bias is an empty view of some memory.</summary>
+    private static ArrayView<float> PresentOrEmpty(ArrayView<float> bias, QuantizedView<sbyte> output)
+        => bias.Length == 0 ? output.Scales.Data.SubView(0, 0) : bias;
+
+    private static class AddmmKernels<TBits, TElement>
+        where TBits : unmanaged
+        where TElement : struct, IElement<TBits>
+    {
+        public static readonly Kernel<BlockScaledAddmmArguments<TBits>> Addmm = new(
+            $"{nameof(BlockScaledAddmmKernel)}<{typeof(TElement).Name}, {nameof(Int8TowardZeroFormat)}>",
+            BlockScaledAddmmKernel.Run<Int8TowardZeroFormat, TBits, TElement>);
+    }
+
+    private static class QuantizeKernels
+    {
+        public static readonly Kernel<BlockScaledMatmulQuantizeArguments> TowardZero = new(
+            $"{nameof(BlockScaledMatmulQuantizeKernel)}<{nameof(Int8TowardZeroFormat)}>", BlockScaledMatmulQuantizeKernel.Run<Int8TowardZeroFormat>);
+
+        public static readonly Kernel<BlockScaledMatmulQuantizeArguments> Nearest = new(
+            $"{nameof(BlockScaledMatmulQuantizeKernel)}<{nameof(Int8NearestFormat)}>", BlockScaledMatmulQuantizeKernel.Run<Int8NearestFormat>);
+    }
+}

@@ -1,0 +1,28 @@
+namespace BlockQuant;
+
+/// <summary>What operators that quantize their own INT8 output have in common.</summary>
+internal static class Int8Output
+{
+    /// <summary>One scale a row and block of columns: a group has no more of the output than that in hand.</summary>
+    public static void Validate(QuantizedView<sbyte> output, long rows, long columns)
+    {
+        Require.Quantized(output, ElementFormat.Int8, nameof(output));
+        Require.Shape(output.Codes, rows, columns, nameof(output));
+        Require.Disjoint(output.Codes.Data, "output codes", output.Scales.Data, "output scales");
+        if (output.Scheme.Granularity == ScaleGranularity.Tensor || output.BlockRows != 1)
+        {
+            throw new ArgumentException(
+                $"output: one scale for {output.BlockRows} x {output.BlockColumns} elements, per {output.Scheme.Granularity}; expected scales per row and block.",
+                nameof(output));
+        }
+
+        Require.BlockStart(output, nameof(output));
+    }
+
+    public static bool IsNearest(RoundingMode rounding) => rounding switch
+    {
+        RoundingMode.ReferenceCompatible => false,
+        RoundingMode.Nearest => true,
+        _ => throw new ArgumentException($"rounding: {rounding}; expected {RoundingMode.ReferenceCompatible} or {RoundingMode.Nearest}.", nameof(rounding)),
+    };
+}
