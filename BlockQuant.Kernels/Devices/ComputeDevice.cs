@@ -39,6 +39,9 @@ public abstract partial class ComputeDevice : IDisposable
     /// <summary>The INT8 operators on this device.</summary>
     public Int8Operators Int8 => field ??= new Int8Operators(this);
 
+    /// <summary>The LoRA operators on this device.</summary>
+    public LoraOperators Lora => field ??= new LoraOperators(this);
+
     /// <summary>True after <see cref="Dispose()"/>.</summary>
     public bool IsDisposed { get; private set; }
 

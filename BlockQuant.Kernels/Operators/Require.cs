@@ -89,4 +89,62 @@ internal static class Require
             throw new ArgumentException($"{operand}: {value}; expected a positive number.", operand);
         }
     }
+
+    public static void Length<T>(ArrayView<T> view, long expected, string operand)
+        where T : unmanaged
+    {
+        if (view.Length != expected)
+        {
+            throw new ArgumentException($"{operand}: length {view.Length}; expected {expected}.", operand);
+        }
+    }
+
+    /// <summary>The rows of a matrix are those of so many slices.</summary>
+    public static void Slices<T>(MatrixView<T> matrix, int slices, string operand)
+        where T : unmanaged
+    {
+        if (slices <= 0 || matrix.Rows % slices != 0)
+        {
+            throw new ArgumentException($"{operand}: shape {matrix.Shape}; expected rows for {slices} slices.", operand);
+        }
+    }
+
+    /// <summary>A scheme of FP8 goes with FP8 codes.</summary>
+    public static void Codes<TCode>(QuantizationScheme scheme, string operand)
+        where TCode : unmanaged
+    {
+        if (typeof(TCode) != typeof(Float8E4M3))
+        {
+            throw new ArgumentException($"{operand}: element type {typeof(TCode).Name} with scales; expected Float8E4M3.", operand);
+        }
+
+        if (scheme.Format != ElementFormat.Float8E4M3)
+        {
+            throw new ArgumentException($"{operand}: format {scheme.Format}; expected {ElementFormat.Float8E4M3}.", operand);
+        }
+    }
+
+    /// <summary>A map for so many tokens, all of it alive.</summary>
+    public static void Map(AdapterMapView map, long tokens, string operand)
+    {
+        if (map.Tokens != tokens || map.Entries == 0)
+        {
+            throw new ArgumentException($"{operand}: {map.Tokens} tokens in {map.Entries} entries; expected {tokens} tokens.", operand);
+        }
+
+        Alive(map.SortedTokens, operand);
+        Alive(map.Counts, operand);
+        Alive(map.Starts, operand);
+        Alive(map.AdapterIds, operand);
+    }
+
+    /// <summary>A status is whole, or not given.</summary>
+    public static void OptionalStatus(ArrayView<int> status)
+    {
+        if (status.Length != 0)
+        {
+            Length(status, DeviceStatus.Length, nameof(status));
+            Alive(status, nameof(status));
+        }
+    }
 }
