@@ -4,7 +4,7 @@ namespace BlockQuant.Benchmarks;
 
 /// <summary>Each bulk conversion against the loop over its scalar conversion, on spans that stay in the cache.</summary>
 [GroupBenchmarksBy(BenchmarkDotNet.Configs.BenchmarkLogicalGroupRule.ByCategory)]
-[CategoriesColumn]
+[CategoriesColumn, MinColumn]
 public class BulkConversionBenchmarks
 {
     private const int Count = 16_384;

@@ -93,8 +93,11 @@ public static class BulkConversion
     }
 
     /// <summary>Converts all whole vectors and returns how many elements that were.</summary>
-    /// <remarks>Not inlined: in a caller its own many small inlinees would exhaust the compiler's budget and become calls.</remarks>
-    [MethodImpl(MethodImplOptions.NoInlining)]
+    /// <remarks>
+    /// Optimized from the first call, because unoptimized lanes are many times slower than the scalar loop; and not inlined,
+    /// because in a caller its own many small inlinees would exhaust the compiler's budget and become calls.
+    /// </remarks>
+    [MethodImpl(MethodImplOptions.AggressiveOptimization | MethodImplOptions.NoInlining)]
     internal static int ConvertVectors<TFrom, TTo, TSource, TTarget, TLanes>(ReadOnlySpan<TFrom> source, Span<TTo> destination)
         where TSource : struct, ILaneSource<TFrom>
         where TTarget : struct, ILaneTarget<TTo>

@@ -71,6 +71,14 @@ public class QuantizedMatrixTests
     }
 
     [Test]
+    public void ASideThatOneBlockCoversIsTakenToHaveTheUsualBlock()
+    {
+        using SafetensorsFile file = Checkpoint(40, 300, [1, 5]);
+
+        QuantizedMatrix.FromSafetensors(file, "layer").Scheme.Block.Should().Be(new BlockShape(128, 64));
+    }
+
+    [Test]
     public void TheCallerMayNameTheBlock()
     {
         using SafetensorsFile file = Checkpoint(300, 200, [3, 2]);

@@ -54,6 +54,23 @@ public class ReferenceExpertTests
         product.Should().Equal(ReferenceOperators.Multiply(ReferenceOperators.QuantizeFp8(x, 1, K, QuantizationScheme.Fp8Token), experts[0]));
     }
 
+    [Test]
+    public void AShardsFirstGroupIsWhatItHasOfABlock()
+    {
+        // Columns 1 to 4 of the expert: its blocks of two begin one column earlier, so the groups are 1 | 2 3 | 4.
+        QuantizedMatrix whole = Experts[0];
+        byte[] codes = [.. whole.Codes.ToArray().Where((_, index) => index % K > 0)];
+        var shard = new QuantizedMatrix(codes, N, K - 1, whole.Scales, Blocks, scaleColumnOffset: 1);
+        float[] x = [1.1f, 100f, 3.3f, 0.77f];
+
+        double[] product = ReferenceOperators.MultiplyBatched(x, [shard], [0]);
+
+        double[] values = [.. new[] { x[..1], x[1..3], x[3..] }.SelectMany(group =>
+            ReferenceOperators.Dequantize(ReferenceOperators.QuantizeFp8(group, 1, group.Length, QuantizationScheme.Fp8TokenGroup128)))];
+        double[] weight = ReferenceOperators.Dequantize(whole);
+        product.Should().Equal(Enumerable.Range(0, N).Select(n => Enumerable.Range(0, 4).Sum(k => values[k] * weight[n * K + k + 1])));
+    }
+
     [TestCase(new[] { 0, 2, 2, 3 }, "indptr: 0, 2, 2, 3; expected an entry for each of 4 experts, from 0 to the 5 rows.*")]
     [TestCase(new[] { 1, 2, 2, 3, 5 }, "*from 0 to the 5 rows.*")]
     [TestCase(new[] { 0, 2, 2, 3, 4 }, "*from 0 to the 5 rows.*")]
