@@ -31,4 +31,11 @@ internal static class LaunchShapes
 
     /// <summary>One group for every tile, while a grid can hold that many; each group strides over the rest.</summary>
     public static LaunchShape Tiles(TilePlan plan, long tiles) => new((int)Math.Clamp(tiles, 1, int.MaxValue), plan.Lanes);
+
+    /// <summary>Lanes of a group that works on one thing together; a power of two, at most 256.</summary>
+    public static int CooperatingLanes(DeviceTraits traits)
+    {
+        int most = traits.Kind == DeviceKind.Cpu ? Math.Min(8, traits.MaxGroupSize) : Math.Min(256, traits.MaxGroupSize);
+        return (int)System.Numerics.BitOperations.RoundUpToPowerOf2((uint)most / 2 + 1);
+    }
 }

@@ -34,4 +34,20 @@ internal static class Operands
             RowOffset = view.ScaleRowOffset,
             ColumnOffset = view.ScaleColumnOffset,
         };
+
+    public static QuantizedWeights Weights<TCode>(ExpertWeightsView<TCode> view)
+        where TCode : unmanaged
+        => new()
+        {
+            Codes = view.Codes.Cast<byte>(),
+            Scales = view.Scales,
+            N = view.Rows,
+            K = view.Columns,
+            ScaleRows = view.ScaleRows,
+            ScaleColumns = view.ScaleColumns,
+            BlockRows = view.BlockRows,
+            BlockColumns = view.BlockColumns,
+            RowOffset = view.ScaleRowOffset,
+            ColumnOffset = view.ScaleColumnOffset,
+        };
 }

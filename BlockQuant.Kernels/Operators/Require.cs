@@ -15,6 +15,18 @@ internal static class Require
         }
     }
 
+    /// <summary>The memory has the length, and is alive.</summary>
+    public static void Length<T>(ArrayView<T> view, long length, string operand)
+        where T : unmanaged
+    {
+        if (view.Length != length)
+        {
+            throw new ArgumentException($"{operand}: length {view.Length}; expected {length}.", operand);
+        }
+
+        Alive(view, operand);
+    }
+
     /// <summary>The operand has the format of the operator, and its memory is alive.</summary>
     public static void Quantized<TCode>(QuantizedView<TCode> view, ElementFormat format, string operand)
         where TCode : unmanaged

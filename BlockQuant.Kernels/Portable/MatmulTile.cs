@@ -248,7 +248,8 @@ internal static class MatmulTile
         }
     }
 
-    private static float WeightScale(QuantizedWeights weights, long column, long k)
+    /// <summary>The scale of a weight; a column past the last one has the last one's.</summary>
+    public static float WeightScale(QuantizedWeights weights, long column, long k)
     {
         long inside = Math.Min(column, weights.N - 1);
         return weights.Scales[(inside + weights.RowOffset) / weights.BlockRows * weights.ScaleColumns + (k + weights.ColumnOffset) / weights.BlockColumns];

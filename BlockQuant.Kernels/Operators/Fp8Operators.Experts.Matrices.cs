@@ -1,0 +1,76 @@
+using BlockQuant.Scheduling;
+using ILGPU;
+
+namespace BlockQuant;
+
+/// <content>The expert products over operands that own their memory, with ids and offsets that the host has.</content>
+public sealed partial class Fp8Operators
+{
+    /// <summary>C[s] = A[s] · B[expertIds[s]]ᵀ, finished when it returns.</summary>
+    /// <param name="activations">A [S, K] of BFloat16, Half or Single.</param>
+    /// <param name="weights">B [E, N, K].</param>
+    /// <param name="expertIds">The expert of each row [S].</param>
+    /// <returns>C [S, N], to be disposed by the caller.</returns>
+    /// <exception cref="ArgumentException">A shape, element type or scheme does not fit, or an id is no expert; the message says which.</exception>
+    public DeviceMatrix<T> MultiplyBatched<T>(DeviceMatrix<T> activations, ExpertWeights<Float8E4M3> weights, ReadOnlySpan<int> expertIds)
+        where T : unmanaged
+    {
+        ArgumentNullException.ThrowIfNull(activations);
+        ArgumentNullException.ThrowIfNull(weights);
+        ExpertIndices.RequireIds(expertIds, weights.Experts);
+        using DeviceBuffer<int> ids = device.Upload(expertIds);
+        return Finished(new DeviceMatrix<T>(device, activations.Rows, weights.Rows), c => MultiplyBatched(activations.View, weights.View, ids.View, c.View));
+    }
+
+    /// <summary>C = A · Bᵀ over rows that are sorted by expert, finished when it returns.</summary>
+    /// <param name="activations">A [S, K] of BFloat16, Half or Single, sorted by expert.</param>
+    /// <param name="weights">B [E, N, K].</param>
+    /// <param name="offsets">Cumulative rows: where each expert's rows end [E], or an indptr [E + 1] that begins with 0.</param>
+    /// <param name="overrides">Parts of the tile plan to fix.</param>
+    /// <returns>C [S, N], to be disposed by the caller.</returns>
+    /// <exception cref="ArgumentException">A shape, element type, scheme, offset or plan does not fit; the message says which.</exception>
+    public DeviceMatrix<T> MultiplyGrouped<T>(
+        DeviceMatrix<T> activations, ExpertWeights<Float8E4M3> weights, ReadOnlySpan<int> offsets, TilePlanOverrides? overrides = null)
+        where T : unmanaged
+    {
+        ArgumentNullException.ThrowIfNull(activations);
+        return Grouped<T>(
+            weights, offsets, activations.Rows, (ends, output, workspace) => MultiplyGrouped(activations.View, weights.View, ends, output, workspace, default, overrides));
+    }
+
+    /// <summary>C = A · Bᵀ over pre-quantized rows that are sorted by expert, finished when it returns.</summary>
+    /// <param name="activations">A [S, K], sorted by expert.</param>
+    /// <param name="weights">B [E, N, K].</param>
+    /// <param name="offsets">Cumulative rows: an indptr [E + 1] that begins with 0, or where each expert's rows end [E].</param>
+    /// <param name="overrides">Parts of the tile plan to fix.</param>
+    /// <returns>C [S, N] of BFloat16, Half or Single, to be disposed by the caller.</returns>
+    /// <exception cref="ArgumentException">A shape, element type, scheme, offset or plan does not fit; the message says which.</exception>
+    public DeviceMatrix<T> MultiplyGrouped<T>(
+        QuantizedDeviceMatrix<Float8E4M3> activations, ExpertWeights<Float8E4M3> weights, ReadOnlySpan<int> offsets, TilePlanOverrides? overrides = null)
+        where T : unmanaged
+    {
+        ArgumentNullException.ThrowIfNull(activations);
+        return Grouped<T>(
+            weights, offsets, activations.Rows, (ends, output, workspace) => MultiplyGrouped(activations.View, weights.View, ends, output, workspace, default, overrides));
+    }
+
+    private DeviceMatrix<T> Grouped<T>(
+        ExpertWeights<Float8E4M3> weights, ReadOnlySpan<int> offsets, long rows, Action<ArrayView<int>, MatrixView<T>, ArrayView<int>> multiply)
+        where T : unmanaged
+    {
+        ArgumentNullException.ThrowIfNull(weights);
+        ExpertIndices.RequireOffsets(offsets, weights.Experts, rows);
+        using DeviceBuffer<int> ends = device.Upload(offsets);
+        using DeviceBuffer<int> workspace = device.Allocate<int>(GroupedWorkspaceLength(weights.Experts));
+        return Finished(new DeviceMatrix<T>(device, rows, weights.Rows), c => multiply(ends.View, c.View, workspace.View));
+    }
+
+    /// <summary>Fills a result and waits, so that what it was computed from may be freed.</summary>
+    private DeviceMatrix<T> Finished<T>(DeviceMatrix<T> result, Action<DeviceMatrix<T>> fill)
+        where T : unmanaged
+        => Filled(result, r =>
+        {
+            fill(r);
+            device.Synchronize();
+        });
+}
