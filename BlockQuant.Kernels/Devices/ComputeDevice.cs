@@ -42,6 +42,9 @@ public abstract partial class ComputeDevice : IDisposable
     /// <summary>The LoRA operators on this device.</summary>
     public LoraOperators Lora => field ??= new LoraOperators(this);
 
+    /// <summary>The routing of rows to experts on this device.</summary>
+    public ExpertRouting Routing => field ??= new ExpertRouting(this);
+
     /// <summary>True after <see cref="Dispose()"/>.</summary>
     public bool IsDisposed { get; private set; }
 

@@ -1,0 +1,36 @@
+using ILGPU;
+
+namespace BlockQuant.Kernels.Portable;
+
+/// <summary>Arguments of <see cref="GatherRowsKernel"/>.</summary>
+internal struct GatherRowsArguments<TBits>
+    where TBits : unmanaged
+{
+    /// <summary>One row a token [T, columns].</summary>
+    public ArrayView<TBits> Source;
+
+    /// <summary>The slot token · k + j of each sorted row [S].</summary>
+    public ArrayView<int> RowSlots;
+
+    public ArrayView<TBits> Output;
+    public long Tokens;
+    public long Columns;
+    public int TopK;
+}
+
+/// <summary>Copies each token's row to the sorted rows of its slots. A row without a slot is zero.</summary>
+internal static class GatherRowsKernel
+{
+    public static void Run<TBits>(GatherRowsArguments<TBits> a)
+        where TBits : unmanaged
+    {
+        long stride = (long)Grid.DimX * Group.DimX;
+        for (long i = (long)Grid.IdxX * Group.DimX + Group.IdxX; i < a.Output.Length; i += stride)
+        {
+            long row = i / a.Columns;
+            int slot = a.RowSlots[row];
+            long token = slot / a.TopK;
+            a.Output[i] = slot >= 0 && token < a.Tokens ? a.Source[token * a.Columns + i - row * a.Columns] : default;
+        }
+    }
+}
