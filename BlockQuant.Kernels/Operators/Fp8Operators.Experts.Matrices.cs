@@ -68,7 +68,7 @@ public sealed partial class Fp8Operators
     /// <summary>Fills a result and waits, so that what it was computed from may be freed.</summary>
     private DeviceMatrix<T> Finished<T>(DeviceMatrix<T> result, Action<DeviceMatrix<T>> fill)
         where T : unmanaged
-        => Filled(result, r =>
+        => Result.Filled(result, r =>
         {
             fill(r);
             device.Synchronize();

@@ -102,15 +102,6 @@ internal static class Require
         }
     }
 
-    public static void Length<T>(ArrayView<T> view, long expected, string operand)
-        where T : unmanaged
-    {
-        if (view.Length != expected)
-        {
-            throw new ArgumentException($"{operand}: length {view.Length}; expected {expected}.", operand);
-        }
-    }
-
     /// <summary>The rows of a matrix are those of so many slices.</summary>
     public static void Slices<T>(MatrixView<T> matrix, int slices, string operand)
         where T : unmanaged
