@@ -32,14 +32,6 @@ internal static class ExpertIndices
         Require.Alive(offsets, nameof(offsets));
     }
 
-    public static void RequireStatus(ArrayView<int> status)
-    {
-        if (status.Length != 0)
-        {
-            Require.Length(status, DeviceStatus.Length, nameof(status));
-        }
-    }
-
     /// <summary>Host ids are all experts.</summary>
     public static void RequireIds(ReadOnlySpan<int> expertIds, int experts)
     {

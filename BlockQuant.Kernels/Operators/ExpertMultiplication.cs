@@ -26,7 +26,7 @@ internal static class ExpertMultiplication
         RequireRaw(activations, weights, output);
         Require.Length(expertIds, activations.Rows, nameof(expertIds));
         Require.Disjoint(output.Data, nameof(output), expertIds, nameof(expertIds));
-        ExpertIndices.RequireStatus(status);
+        Require.OptionalStatus(status);
         ElementKind kind = Element<T>.Kind(nameof(activations));
         if (activations.Rows == 0)
         {
@@ -204,7 +204,7 @@ internal static class ExpertMultiplication
     {
         ExpertIndices.RequireOffsets(offsets, weights.Experts);
         Require.Length(workspace, ExpertIndices.TileOffsetsLength(weights.Experts), nameof(workspace));
-        ExpertIndices.RequireStatus(status);
+        Require.OptionalStatus(status);
         Require.Disjoint(output.Data, nameof(output), offsets, nameof(offsets));
         Require.Disjoint(output.Data, nameof(output), workspace, nameof(workspace));
         Require.Disjoint(workspace, nameof(workspace), offsets, nameof(offsets));

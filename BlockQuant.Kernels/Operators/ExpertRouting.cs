@@ -50,7 +50,7 @@ public sealed partial class ExpertRouting
         Require.Shape(expertIds, routing.Tokens, routing.TopK, nameof(expertIds));
         Require.Alive(expertIds.Data, nameof(expertIds));
         Require.Length(workspace, WorkspaceLength(routing.Tokens, routing.TopK, routing.Experts), nameof(workspace));
-        ExpertIndices.RequireStatus(status);
+        Require.OptionalStatus(status);
         RequireDisjoint(routing, expertIds.Data, nameof(expertIds));
         RequireDisjoint(routing, workspace, nameof(workspace));
         Require.Disjoint(workspace, nameof(workspace), expertIds.Data, nameof(expertIds));
@@ -106,7 +106,7 @@ public sealed partial class ExpertRouting
         Require.Positive(experts, nameof(tileOffsets));
         Require.Length(tileOffsets, experts + 1L, nameof(tileOffsets));
         ExpertIndices.RequireOffsets(offsets, experts);
-        ExpertIndices.RequireStatus(status);
+        Require.OptionalStatus(status);
         Require.Disjoint(tileOffsets, nameof(tileOffsets), offsets, nameof(offsets));
         ExpertIndices.TileOffsets(device, offsets, experts, rows, tileM, tileOffsets, status, stream);
     }
