@@ -99,9 +99,9 @@ public static partial class ReferenceOperators
             (index / columns + rowOffset) / blockRows * scaleColumns + (index % columns + columnOffset) / blockColumns;
     }
 
-    /// <summary>NaN's bits differ between machines, so the one that is written is named by its bits.</summary>
+    /// <summary>The reference systems multiply by the float32 reciprocal, one ulp beside the quotient. NaN's bits differ between machines, so the one that is written is named by its bits.</summary>
     private static float Scale(float amax, float maxCode, float minScale) =>
-        float.IsNaN(amax) ? BitConverter.Int32BitsToSingle(0x7FC0_0000) : Math.Max(amax / maxCode, minScale);
+        float.IsNaN(amax) ? BitConverter.Int32BitsToSingle(0x7FC0_0000) : Math.Max(amax * (1f / maxCode), minScale);
 
     private static void RequireFormat(QuantizationScheme scheme, ElementFormat format)
     {

@@ -27,6 +27,7 @@ public sealed partial class Fp8Operators
     /// <param name="stream">The stream; null for the device's default stream.</param>
     /// <exception cref="ArgumentException">A shape, element type or scheme does not fit, or the output overlaps the source.</exception>
     /// <remarks>
+    /// amax is multiplied by the float32 reciprocal of 448, as the reference does: its scales come out bit for bit.
     /// Source: finegrained-fp8 <c>fp8_act_quant</c> with <see cref="QuantizationScheme.Fp8TokenGroup128"/>, DeepSeek-V3 weight blocks with
     /// <see cref="QuantizationScheme.Fp8Block128"/>. An all-zero block gets zero codes and the scale 1e-12. A block that holds NaN gets the
     /// scale NaN, one that holds ±Inf the scale +Inf, and both the code 0x7F everywhere.

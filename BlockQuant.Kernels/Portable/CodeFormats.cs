@@ -3,8 +3,8 @@ namespace BlockQuant.Kernels.Portable;
 /// <summary>An eight-bit code: its value, its range, and how a scaled value becomes one.</summary>
 internal interface ICodeFormat
 {
-    /// <summary>The largest code's value: amax is divided by it to give the scale.</summary>
-    static abstract float MaxValue { get; }
+    /// <summary>1 / the largest code's value: amax is multiplied by it to give the scale, as Triton compiles the division by a constant.</summary>
+    static abstract float InverseMaxValue { get; }
 
     /// <summary>The smallest scale, so that an all-zero block has a finite scale and zero codes.</summary>
     static abstract float MinScale { get; }
@@ -20,7 +20,7 @@ internal interface ICodeFormat
 /// <summary>FP8 e4m3fn, nearest even, saturating.</summary>
 internal readonly struct Float8Format : ICodeFormat
 {
-    public static float MaxValue => 448f;
+    public static float InverseMaxValue => 1f / 448f;
 
     public static float MinScale => 1e-12f;
 

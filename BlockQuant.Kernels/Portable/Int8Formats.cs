@@ -28,7 +28,7 @@ internal static class Int8Code
 /// <summary>INT8 as the reference kernels convert it: toward zero.</summary>
 internal readonly struct Int8TowardZeroFormat : ICodeFormat
 {
-    public static float MaxValue => Int8Code.MaxValue;
+    public static float InverseMaxValue => 1f / Int8Code.MaxValue;
 
     public static float MinScale => Int8Code.MinScale;
 
@@ -45,7 +45,7 @@ internal readonly struct Int8NearestFormat : ICodeFormat
     // One unit in the last place of a float32 in [2^23, 2^24) is 1: adding 1.5 × 2^23 makes the float adder round to integers.
     private const float Rounder = 12582912f;
 
-    public static float MaxValue => Int8Code.MaxValue;
+    public static float InverseMaxValue => 1f / Int8Code.MaxValue;
 
     public static float MinScale => Int8Code.MinScale;
 

@@ -13,12 +13,12 @@ internal static class Magnitude
     /// <summary>True when every value of the block is finite.</summary>
     public static bool IsFinite(int amax) => amax < 0x7F800000;
 
-    /// <summary>The scale of a block whose largest magnitude is given: amax / largest code, not below the format's floor.</summary>
+    /// <summary>The scale of a block whose largest magnitude is given: amax × (1 / largest code), not below the format's floor.</summary>
     /// <remarks>A block with NaN has the scale NaN, one with ±Inf but no NaN the scale +Inf.</remarks>
     public static float Scale<TFormat>(int amax)
         where TFormat : struct, ICodeFormat
     {
-        int scale = BitConverter.SingleToInt32Bits(BitConverter.Int32BitsToSingle(amax) / TFormat.MaxValue);
+        int scale = BitConverter.SingleToInt32Bits(BitConverter.Int32BitsToSingle(amax) * TFormat.InverseMaxValue);
         int floored = Max(scale & 0x7FFFFFFF, BitConverter.SingleToInt32Bits(TFormat.MinScale));
 
         // Accelerators differ in the NaN that a division gives, so it is written out.

@@ -23,18 +23,11 @@ internal static class GoldenExperts
         return device.Upload<BFloat16>(golden.Read<BFloat16>(name + ".x"), shape[0], shape[1]);
     }
 
-    /// <summary>
-    /// Products of rows that were quantized inside: the reference divides approximately, so a few codes round the other way, which few rows
-    /// feel, and those by at most the step of a code or two. Without any quantization every row would be 3e-2 away.
-    /// </summary>
+    /// <summary>Products of rows that were quantized inside.</summary>
     public static void CheckProduct(DeviceMatrix<BFloat16> found, SafetensorsFile golden, string name)
     {
         float[] c = Compare.ToSingle(found.ToArray());
         float[] expected = Compare.ToSingle(golden.Read<BFloat16>(name));
-        Compare.RelativeError(c, expected).Should().BeLessThan(1e-2, name);
-        int n = (int)found.Columns;
-        double[] rows = Enumerable.Range(0, (int)found.Rows)
-            .Select(row => Compare.RelativeError(c.AsSpan(row * n, n), expected.AsSpan(row * n, n).ToArray())).Order().ToArray();
-        rows[rows.Length / 2].Should().BeLessThan(HalfPrecisionError, $"{name}: the median row");
+        Compare.RelativeError(c, expected).Should().BeLessThan(HalfPrecisionError, name);
     }
 }

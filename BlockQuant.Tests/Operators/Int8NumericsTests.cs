@@ -106,7 +106,7 @@ public sealed class Int8NumericsTests
             using QuantizedDeviceMatrix<sbyte> found = Device.Int8.Quantize(source, QuantizationScheme.Int8TokenGroup128, rounding);
             float[] scales = found.Scales.ToArray();
             BitConverter.SingleToInt32Bits(scales[0]).Should().Be(scaleBits);
-            scales[1].Should().Be(255f / 127f);
+            scales[1].Should().Be(255f * (1f / 127f));
             found.Codes.ToArray().Take(128).Should().OnlyContain(code => code == 0);
             found.Codes.ToArray().Skip(128).Should().OnlyContain(code => code > 0);
         }

@@ -35,11 +35,11 @@ public class ReferenceInt8Tests
         QuantizedMatrix product = ReferenceOperators.MultiplyQuantizeInt8(a, b, pairs);
         QuantizedMatrix sum = ReferenceOperators.MultiplyQuantizeInt8(a, b, pairs, bias: [127f, 0f, -50f]);
 
-        product.Scales.ToArray().Should().Equal(1f, 50f / 127f, 2f, 100f / 127f);
+        product.Scales.ToArray().Should().Equal(1f, 50f * (1f / 127f), 2f, 100f * (1f / 127f));
         product.Codes.ToArray().Should().Equal(127, 100, 127, 127, 100, 127);
 
         // [254, 100 | 0] and [381, 200 | 50]: the group that is zero has the floor of outputs.
-        sum.Scales.ToArray().Should().Equal(2f, 1e-8f, 3f, 50f / 127f);
+        sum.Scales.ToArray().Should().Equal(2f, 1e-8f, 3f, 50f * (1f / 127f));
         sum.Codes.ToArray().Should().Equal(127, 50, 0, 127, 66, 127);
     }
 
@@ -63,7 +63,7 @@ public class ReferenceInt8Tests
 
         QuantizedMatrix y = ReferenceOperators.GeluInt8(x, QuantizationScheme.Int8TokenGroup128);
 
-        float scale = (float)2.9959503059051104 / 127f;
+        float scale = (float)2.9959503059051104 * (1f / 127f);
         y.Scales.ToArray().Should().Equal(scale);
         y.Codes.ToArray().Should().Equal((byte)(0.8413447f / scale), unchecked((byte)(sbyte)(-0.15865525f / scale)), 127);
     }

@@ -78,7 +78,7 @@ public class ReferenceQuantizationTests
                         _ => index / 7 == r,
                     })
                     .Max(index => x[index]);
-                float scale = amax / 448f;
+                float scale = amax * (1f / 448f);
                 double expected = (double)Float8E4M3.FromSingle(x[row * 7 + column] / scale).ToSingle() * scale;
 
                 ReferenceOperators.Dequantize(matrix)[row * 7 + column].Should().Be(expected);
@@ -97,8 +97,8 @@ public class ReferenceQuantizationTests
 
         // Row 3 alone has the block that it shares with row 2 in the whole; rows 4 and 5 share the next.
         (cut.ScaleRows, cut.ScaleColumns).Should().Be((2L, 2L));
-        cut.Scales.Span[0].Should().Be(whole[34..38].Max(MathF.Abs) / 448f);
-        cut.Scales.Span[3].Should().Be(whole[48..50].Concat(whole[58..60]).Max(MathF.Abs) / 448f);
+        cut.Scales.Span[0].Should().Be(whole[34..38].Max(MathF.Abs) * (1f / 448f));
+        cut.Scales.Span[3].Should().Be(whole[48..50].Concat(whole[58..60]).Max(MathF.Abs) * (1f / 448f));
     }
 
     [Test]
