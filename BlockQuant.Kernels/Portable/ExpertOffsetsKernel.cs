@@ -44,9 +44,8 @@ internal static class ExpertOffsetsKernel
             int count = 0;
             for (long i = expert; i < a.ChunkCounts.Length; i += a.Experts)
             {
-                int inChunk = a.ChunkCounts[i];
-                a.ChunkCounts[i] = count;
-                count += inChunk;
+                // ILGPU moves a plain load to its use, here behind the store to the same place.
+                count += ViewAtomics.Exchange(a.ChunkCounts, i, count);
             }
 
             a.Counts[expert] = count;

@@ -36,7 +36,8 @@ internal readonly struct Int8TowardZeroFormat : ICodeFormat
 
     public static float Decode(byte code) => Int8Code.Decode(code);
 
-    public static byte Encode(float value) => (byte)(int)Int8Code.Clamp(value);
+    // The mask keeps ILGPU from converting the float straight to an unsigned byte, which clamps negative values to 0.
+    public static byte Encode(float value) => (byte)((int)Int8Code.Clamp(value) & 0xFF);
 }
 
 /// <summary>INT8 to nearest, ties to even.</summary>

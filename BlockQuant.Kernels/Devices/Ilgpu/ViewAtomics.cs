@@ -9,5 +9,7 @@ internal static class ViewAtomics
 
     public static float Add(ArrayView<float> view, long index, float value) => Atomic.Add(ref view[index], value);
 
+    public static int Exchange(ArrayView<int> view, long index, int value) => Atomic.Exchange(ref view[index], value);
+
     public static int Max(ArrayView<int> view, long index, int value) => Atomic.Max(ref view[index], value);
 }
