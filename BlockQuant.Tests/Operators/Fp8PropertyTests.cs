@@ -1,5 +1,7 @@
 using BlockQuant.Reference;
 using BlockQuant.Scheduling;
+using FsCheck;
+using FsCheck.Fluent;
 
 namespace BlockQuant.Tests.Operators;
 
@@ -8,26 +10,27 @@ public sealed class Fp8PropertyTests
 {
     private static readonly ComputeDevice Device = TestDevice.Shared;
 
-    private static int Count => TestDevice.IsSlow ? 3 : 12;
+    private static readonly Arbitrary<Product> Products = (
+        from m in Gen.Choose(1, 40)
+        from n in Gen.Choose(1, 70)
+        from k in Gen.Choose(1, 300)
+        from activationBlock in Gen.Choose(1, 140)
+        from weightRows in Gen.Choose(1, 140)
+        from weightColumns in Gen.Choose(1, 140)
+        from seed in Gen.Choose(0, 1_000_000)
+        select new Product(m, n, k, activationBlock, new BlockShape(weightRows, weightColumns), seed)).ToArbitrary();
 
     [Test]
     public void Quantization_is_that_of_the_reference()
-    {
-        for (int seed = 0; seed < Count; seed++)
+        => Prop.ForAll(Products, p =>
         {
-            var random = new Random(seed);
-            (int rows, int columns) = (random.Next(1, 40), random.Next(1, 400));
-            var block = new BlockShape(random.Next(1, 20), random.Next(1, 160));
-            var scheme = new QuantizationScheme(ElementFormat.Float8E4M3, ScaleGranularity.Block, block);
-            float[] x = RandomData.Normal(random, rows * columns);
-            QuantizedMatrix expected = ReferenceOperators.QuantizeFp8(x, rows, columns, scheme);
-            using DeviceMatrix<float> source = Device.Upload<float>(x, rows, columns);
-            using QuantizedDeviceMatrix<Float8E4M3> found = Device.Fp8.Quantize(source, scheme);
-            string shape = $"[{rows}, {columns}] in blocks of {block}";
-            Compare.Scales(found.Scales.ToArray(), expected.Scales.ToArray(), shape);
-            Compare.Codes(found.Codes.ToArray(), RandomData.Codes(expected), shape);
-        }
-    }
+            float[] x = RandomData.Normal(new Random(p.Seed), p.N * p.K);
+            QuantizedMatrix expected = ReferenceOperators.QuantizeFp8(x, p.N, p.K, p.WeightScheme);
+            using DeviceMatrix<float> source = Device.Upload<float>(x, p.N, p.K);
+            using QuantizedDeviceMatrix<Float8E4M3> found = Device.Fp8.Quantize(source, p.WeightScheme);
+            Compare.Scales(found.Scales.ToArray(), expected.Scales.ToArray(), $"{p}");
+            Compare.Codes(found.Codes.ToArray(), RandomData.Codes(expected), $"{p}");
+        }).Check(Properties.Cases(12));
 
     [TestCase(ScaleGranularity.Tensor)]
     [TestCase(ScaleGranularity.Channel)]
@@ -46,18 +49,13 @@ public sealed class Fp8PropertyTests
 
     [Test]
     public void Products_of_ragged_shapes_are_those_of_the_reference()
-    {
-        for (int seed = 0; seed < Count; seed++)
+        => Prop.ForAll(Products, p =>
         {
-            var random = new Random(seed);
-            (int m, int n, int k) = (random.Next(1, 40), random.Next(1, 70), random.Next(1, 300));
-            QuantizationScheme weightScheme = QuantizationScheme.Fp8Block128 with { Block = new BlockShape(random.Next(1, 140), random.Next(1, 140)) };
-            QuantizationScheme activationScheme = QuantizationScheme.Fp8TokenGroup128 with { Block = new BlockShape(1, random.Next(1, 140)) };
-            QuantizedMatrix a = ReferenceOperators.QuantizeFp8(RandomData.Normal(random, m * k), m, k, activationScheme);
-            QuantizedMatrix b = ReferenceOperators.QuantizeFp8(RandomData.Normal(random, n * k), n, k, weightScheme);
-            CheckProduct(a, b, $"seed {seed}: {m} x {n} x {k}");
-        }
-    }
+            var random = new Random(p.Seed);
+            QuantizedMatrix a = ReferenceOperators.QuantizeFp8(RandomData.Normal(random, p.M * p.K), p.M, p.K, p.ActivationScheme);
+            QuantizedMatrix b = ReferenceOperators.QuantizeFp8(RandomData.Normal(random, p.N * p.K), p.N, p.K, p.WeightScheme);
+            CheckProduct(a, b, $"{p}");
+        }).Check(Properties.Cases(12));
 
     [TestCase(ScaleGranularity.Token, ScaleGranularity.Channel)]
     [TestCase(ScaleGranularity.Tensor, ScaleGranularity.Tensor)]
@@ -176,5 +174,12 @@ public sealed class Fp8PropertyTests
         using QuantizedDeviceMatrix<Float8E4M3> weights = Device.Upload<Float8E4M3>(b);
         using DeviceMatrix<float> c = Device.Fp8.Multiply<float>(activations, weights, overrides);
         Compare.RelativeError(c.ToArray(), ReferenceOperators.Multiply(a, b)).Should().BeLessThan(1e-5, name);
+    }
+
+    private sealed record Product(int M, int N, int K, int ActivationBlock, BlockShape WeightBlock, int Seed)
+    {
+        public QuantizationScheme ActivationScheme => new(ElementFormat.Float8E4M3, ScaleGranularity.TokenGroup, new BlockShape(1, ActivationBlock));
+
+        public QuantizationScheme WeightScheme => new(ElementFormat.Float8E4M3, ScaleGranularity.Block, WeightBlock);
     }
 }
