@@ -12,7 +12,7 @@ namespace BlockQuant.Kernels.Hopper;
 internal sealed record HopperKernel(
     string Name, Type Type, string Method, int Threads, int BlocksPerMultiprocessor, int SharedBytes)
 {
-    private static readonly int[] PrefillWidths = [128, 144, 160, 192, 256];
+    private static readonly int[] PrefillWidths = [128, 144, 192, 256];
     private static readonly int[] DecodeTokens = [8, 16, 32, 64, 128];
 
     /// <summary>Every kernel there is.</summary>

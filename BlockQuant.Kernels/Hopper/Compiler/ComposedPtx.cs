@@ -1,3 +1,4 @@
+using System.Numerics;
 using System.Text;
 using BlockQuant.Kernels.Hopper.Intrinsics;
 
@@ -10,7 +11,7 @@ internal static class ComposedPtx
     /// Name of the register block that holds every unscaled product. It lives as long as the function, and the first wgmma of a
     /// product names <see cref="KeepPredicate"/> instead of a literal false, so that ptxas cannot overlap two products in registers.
     /// </summary>
-    public const string Product = "product";
+    public const string ProductRegisters = "product";
 
     /// <summary>A predicate that is always false, but not to ptxas.</summary>
     public const string KeepPredicate = "keep_product";
@@ -19,7 +20,6 @@ internal static class ComposedPtx
     public static string Write(string name, string[][] arguments, string[] result) => name switch
     {
         nameof(Wgmma.MultiplyRows) => MultiplyRows(arguments, result),
-        nameof(Wgmma.MultiplyRowsWide) => MultiplyRowsWide(arguments, result),
         nameof(Wgmma.MultiplyColumns) => MultiplyColumns(arguments, result),
         nameof(Epilogue.StageBFloat16) => StagePacked(arguments, "bf16x2"),
         nameof(Epilogue.StageHalf) => StagePacked(arguments, "f16x2"),
@@ -32,53 +32,35 @@ internal static class ComposedPtx
     {
         var (acc, a, b, release) = (arguments[0], arguments[1][0], arguments[2][0], arguments[3][0]);
         var (rowScales, weightScales, split) = (arguments[4][0], arguments[5][0], arguments[6][0]);
-        int fields = acc.Length;
-        bool twoBlocks = !int.TryParse(split, out int constant) || constant < 2 * fields;
-        var text = new StringBuilder("{ .reg .b64 a<4>, b<4>; .reg .pred on, left; .reg .f32 s<2>; setp.eq.b32 on, 0, 0;\n");
-        for (int k = 0; k < 4; k++)
-            text.Append($"add.s64 a{k}, {a}, {2 * k}; add.s64 b{k}, {b}, {2 * k};\n");
-        StartProduct(text, fields, k => $"a{k}", k => $"b{k}");
-        LoadScales(text, rowScales, weightScales, twoBlocks);
-        FinishProduct(text);
-        Release(text, release, fields);
-        for (int i = 0; i < fields; i++)
+        int halves = acc.Length > 96 ? 2 : 1, fields = acc.Length / halves;
+        bool oneBlock = int.TryParse(split, out int constant) && constant >= 2 * fields;
+        int granule = (int)BigInteger.GreatestCommonDivisor(2 * fields, 128);
+        var text = new StringBuilder("{ .reg .b64 a<4>, b<8>; .reg .pred on, left; .reg .f32 m<2>, wl, wr, l<2>, r<2>, s<2>;\n");
+        text.Append("setp.eq.b32 on, 0, 0;\n");
+        text.Append($"ld.shared.f32 m0, [{rowScales}]; ld.shared.f32 m1, [{rowScales}+32]; ld.shared.f32 wl, [{weightScales}];\n");
+        text.Append("mul.f32 l0, m0, wl; mul.f32 l1, m1, wl;\n");
+        if (halves == 2 || !oneBlock)
+            text.Append($"ld.shared.f32 wr, [{weightScales}+4]; mul.f32 r0, m0, wr; mul.f32 r1, m1, wr;\n");
+        Descriptors(text, "a", a, 4);
+        Descriptors(text, "b", b, 4 * halves);
+        for (int half = 0; half < halves; half++)
         {
-            if (i % 8 == 0 && twoBlocks)
-                text.Append($"setp.gt.s32 left, {split}, {2 * i}; selp.f32 s0, l0, r0, left; selp.f32 s1, l1, r1, left;\n");
-            string scale = $"{(twoBlocks ? "s" : "l")}{i >> 1 & 1}";
-            text.Append($"fma.rn.f32 {result[i]}, {ProductField(i)}, {scale}, {acc[i]};\n");
-        }
-        return text.Append('}').ToString();
-    }
-
-    private static string MultiplyRowsWide(string[][] arguments, string[] result)
-    {
-        var (acc, a, swizzle, b, release) = (arguments[0], arguments[1][0], arguments[2][0], arguments[3][0], arguments[4][0]);
-        var text = new StringBuilder("{ .reg .b64 b<8>; .reg .pred on; .reg .b32 x<4>, a<16>; setp.eq.b32 on, 0, 0;\n");
-        for (int k = 0; k < 4; k++)
-        {
-            text.Append($"xor.b32 x{k}, {swizzle}, {32 * k}; add.s32 x{k}, x{k}, {a};\n");
-            text.Append($"ldmatrix.sync.aligned.m8n8.x4.shared.b16 {{{FourFrom(k)}}}, [x{k}];\n");
-        }
-        for (int k = 0; k < 8; k++)
-            text.Append($"add.s64 b{k}, {b}, {k / 4 * 1024 + k % 4 * 2};\n");
-        for (int half = 0; half < 2; half++)
-        {
-            StartProduct(text, 64, k => $"{{{FourFrom(k)}}}", k => $"b{half * 4 + k}");
-            if (half == 0)
-                LoadScales(text, arguments[5][0], arguments[6][0], twoBlocks: true);
-            FinishProduct(text);
-            if (half == 1)
-                Release(text, release, 64);
-            for (int i = 0; i < 64; i++)
+            Product(text, fields, half * 4);
+            if (half == halves - 1)
+                Release(text, release, fields);
+            for (int i = 0; i < fields; i++)
             {
-                int field = half * 64 + i;
-                text.Append($"fma.rn.f32 {result[field]}, {ProductField(i)}, {"lr"[half]}{i >> 1 & 1}, {acc[field]};\n");
+                // The split is a multiple of the granule, so a granule lies in one block; the first always in the left one, and
+                // columns from 128 on always in the right one.
+                string side = half == 1 || 2 * i >= 128 ? "r" : oneBlock || 2 * i < granule ? "l" : "s";
+                if (side == "s" && 2 * i % granule == 0)
+                    text.Append($"setp.gt.s32 left, {split}, {2 * i}; selp.f32 s0, l0, r0, left; selp.f32 s1, l1, r1, left;\n");
+                string scale = $"{side}{i >> 1 & 1}";
+                int field = half * fields + i;
+                text.Append($"fma.rn.f32 {result[field]}, {ProductField(i)}, {scale}, {acc[field]};\n");
             }
         }
         return text.Append('}').ToString();
-
-        static string FourFrom(int k) => $"a{4 * k},a{4 * k + 1},a{4 * k + 2},a{4 * k + 3}";
     }
 
     private static string MultiplyColumns(string[][] arguments, string[] result)
@@ -87,15 +69,14 @@ internal static class ComposedPtx
         var (tokenScales, weightScale) = (arguments[4][0], arguments[5][0]);
         int fields = acc.Length;
         var text = new StringBuilder($"{{ .reg .b64 a<4>, b<4>; .reg .pred on; .reg .f32 w, q<{fields / 2}>; setp.eq.b32 on, 0, 0;\n");
-        for (int k = 0; k < 4; k++)
-            text.Append($"add.s64 a{k}, {a}, {2 * k}; add.s64 b{k}, {b}, {2 * k};\n");
-        StartProduct(text, fields, k => $"a{k}", k => $"b{k}");
+        Descriptors(text, "a", a, 4);
+        Descriptors(text, "b", b, 4);
         text.Append($"ld.shared.f32 w, [{weightScale}];\n");
         for (int j = 0; j < fields / 4; j++)
             text.Append($"ld.shared.v2.f32 {{q{2 * j},q{2 * j + 1}}}, [{tokenScales}+{32 * j}];\n");
         for (int i = 0; i < fields / 2; i++)
             text.Append($"mul.f32 q{i}, q{i}, w;\n");
-        FinishProduct(text);
+        Product(text, fields, 0);
         Release(text, release, fields);
         for (int i = 0; i < fields; i++)
             text.Append($"fma.rn.f32 {result[i]}, {ProductField(i)}, q{(i >> 2) * 2 + (i & 1)}, {acc[i]};\n");
@@ -140,29 +121,26 @@ internal static class ComposedPtx
         return text.ToString().TrimEnd('\n');
     }
 
-    // Four k-steps of 32.
-    private static void StartProduct(StringBuilder text, int fields, Func<int, string> a, Func<int, string> b)
+    // Descriptors of the k-steps: 32 bytes apart, and every four of them 128 rows apart. Only the low word changes.
+    private static void Descriptors(StringBuilder text, string name, string first, int count)
+    {
+        text.Append("{ .reg .b32 low;\n");
+        for (int k = 0; k < count; k++)
+            text.Append($"add.s32 low, {first}, {k / 4 * 1024 + k % 4 * 2}; mov.b64 {name}{k}, {{low, {Wgmma.DescriptorHigh}}};\n");
+        text.Append("}\n");
+    }
+
+    // Four k-steps of 32, from descriptors a0… and b(first)…, waited for.
+    private static void Product(StringBuilder text, int fields, int first)
     {
         string registers = string.Join(",", Enumerable.Range(0, fields).Select(ProductField));
         text.Append("wgmma.fence.sync.aligned;\n");
         for (int k = 0; k < 4; k++)
         {
             text.Append($"wgmma.mma_async.sync.aligned.m64n{fields * 2}k32.f32.e4m3.e4m3 {{{registers}}}, ");
-            text.Append($"{a(k)}, {b(k)}, {(k == 0 ? KeepPredicate : "on")}, 1, 1;\n");
+            text.Append($"a{k}, b{first + k}, {(k == 0 ? KeepPredicate : "on")}, 1, 1;\n");
         }
-        text.Append("wgmma.commit_group.sync.aligned;\n");
-    }
-
-    private static void FinishProduct(StringBuilder text) => text.Append("wgmma.wait_group.sync.aligned 0;\n");
-
-    // Under the running product: l0, l1 (and r0, r1) become the products of this lane's two row scales and the weight blocks' scales.
-    private static void LoadScales(StringBuilder text, string rowScales, string weightScales, bool twoBlocks)
-    {
-        text.Append(".reg .f32 m0, m1, wl, wr, l0, l1, r0, r1;\n");
-        text.Append($"ld.shared.f32 m0, [{rowScales}]; ld.shared.f32 m1, [{rowScales}+32]; ld.shared.f32 wl, [{weightScales}];\n");
-        text.Append("mul.f32 l0, m0, wl; mul.f32 l1, m1, wl;\n");
-        if (twoBlocks)
-            text.Append($"ld.shared.f32 wr, [{weightScales}+4]; mul.f32 r0, m0, wr; mul.f32 r1, m1, wr;\n");
+        text.Append("wgmma.commit_group.sync.aligned;\nwgmma.wait_group.sync.aligned 0;\n");
     }
 
     // The arrival depends, formally, on the product's last register: without that ptxas moves it above the product, and the
@@ -174,5 +152,5 @@ internal static class ComposedPtx
         text.Append($"@P mbarrier.arrive.shared::cta.b64 _, [{barrier}]; }}\n");
     }
 
-    private static string ProductField(int field) => Product + field;
+    private static string ProductField(int field) => ProductRegisters + field;
 }

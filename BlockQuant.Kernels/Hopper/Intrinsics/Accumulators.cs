@@ -35,12 +35,6 @@ internal struct Acc72
     public Acc8 High;
 }
 
-internal struct Acc80
-{
-    public Acc64 Low;
-    public Acc16 High;
-}
-
 internal struct Acc96
 {
     public Acc64 Low;

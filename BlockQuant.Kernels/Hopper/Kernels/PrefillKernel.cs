@@ -36,12 +36,6 @@ internal static class PrefillKernel
         Body<Acc72>(
             144, output, outputPitch, outputType, vector, rowScales, rowPitch, blockPitch, weightScales, rows, columns, depth, groupM);
 
-    public static void Tile160(
-        long output, long outputPitch, int outputType, int vector, long rowScales, long rowPitch, long blockPitch, long weightScales,
-        int rows, int columns, int depth, int groupM) =>
-        Body<Acc80>(
-            160, output, outputPitch, outputType, vector, rowScales, rowPitch, blockPitch, weightScales, rows, columns, depth, groupM);
-
     public static void Tile192(
         long output, long outputPitch, int outputType, int vector, long rowScales, long rowPitch, long blockPitch, long weightScales,
         int rows, int columns, int depth, int groupM) =>
@@ -51,7 +45,8 @@ internal static class PrefillKernel
     public static void Tile256(
         long output, long outputPitch, int outputType, int vector, long rowScales, long rowPitch, long blockPitch, long weightScales,
         int rows, int columns, int depth, int groupM) =>
-        BodyWide(output, outputPitch, outputType, vector, rowScales, rowPitch, blockPitch, weightScales, rows, columns, depth, groupM);
+        Body<Acc128>(
+            256, output, outputPitch, outputType, vector, rowScales, rowPitch, blockPitch, weightScales, rows, columns, depth, groupM);
 
     /// <summary>Stages of the ring: as many as fit beside the staged output.</summary>
     public static int Stages(int tileN) => (SharedLimit - StagingBytes - BarrierBytes) / (StageBytes(tileN) + ScaleBytes);
@@ -181,59 +176,6 @@ internal static class PrefillKernel
         int group = Warpgroup.Index();
         if (group == 0)
         {
-            Warpgroup.ReleaseRegisters(40);
-            int loader = Warpgroup.Warp();
-            if (loader == 0)
-                LoadOperands(tileN, shared, rows, columns, blocks, groupM);
-            else if (loader == 1)
-                LoadScales(tileN, shared, rowScales, rowPitch, blockPitch, weightScales, rows, columns, blocks, groupM);
-            return;
-        }
-        Warpgroup.TakeRegisters(232);
-        int stages = Stages(tileN), stageBytes = StageBytes(tileN);
-        int full = shared + BarrierOffset(tileN), empty = full + 64;
-        int tilesM = Pin.Int32((rows + TileM - 1) / TileM), tilesN = Pin.Int32((columns + tileN - 1) / tileN);
-        int tiles = Pin.Int32(tilesM * tilesN);
-        int lane = Pin.Int32(Group.IdxX & 31), warp = Pin.Int32((Group.IdxX >> 5) - 4);
-        int warpRow = Pin.Int32(warp * 16);
-        int staging = Pin.Int32(shared + StagingOffset(tileN) + warp * WarpStagingBytes);
-        int operandA = Pin.Int32(shared + (group - 1) * 8192);
-        int scales = Pin.Int32(shared + ScaleOffset(tileN)), warpScale = Pin.Int32((warpRow + (lane >> 2)) * 4);
-        int stage = 0, phase = 0;
-        for (int tile = Grid.IdxX; tile < tiles; tile += Grid.DimX)
-        {
-            int mn = Locate(tile, tilesM, tilesN, groupM);
-            int m0 = Pin.Int32((mn & 0xffff) * TileM + warpRow), n0 = Pin.Int32((mn >> 16) * tileN);
-            int split = tileN == 128 ? 128 : Pin.Int32(128 - (n0 & 127));
-            var acc = default(TAcc);
-            for (int block = 0; block < blocks; block++)
-            {
-                MBarrier.Wait(full + stage * 8, phase);
-                int slot = scales + stage * ScaleBytes;
-                acc = Wgmma.MultiplyRows(
-                    acc, Wgmma.Descriptor(operandA + stage * stageBytes), Wgmma.Descriptor(shared + TileM * 128 + stage * stageBytes),
-                    empty + stage * 8, slot + warpScale, slot + WeightScaleOffset, split);
-                stage++;
-                if (stage == stages)
-                {
-                    stage = 0;
-                    phase ^= 1;
-                }
-            }
-            OutputTile.Store(acc, tileN, staging, output, outputPitch, outputType, vector, m0, n0, rows, columns);
-        }
-    }
-
-    private static void BodyWide(
-        long output, long outputPitch, int outputType, int vector, long rowScales, long rowPitch, long blockPitch,
-        long weightScales, int rows, int columns, int depth, int groupM)
-    {
-        const int tileN = 256;
-        int shared = Enter(tileN);
-        int blocks = Pin.Int32((depth + 127) >> 7);
-        int group = Warpgroup.Index();
-        if (group == 0)
-        {
             Warpgroup.ReleaseRegisters(24);
             int loader = Warpgroup.Warp();
             if (loader == 0)
@@ -250,22 +192,21 @@ internal static class PrefillKernel
         int lane = Pin.Int32(Group.IdxX & 31), warp = Pin.Int32((Group.IdxX >> 5) - 4);
         int warpRow = Pin.Int32(warp * 16);
         int staging = Pin.Int32(shared + StagingOffset(tileN) + warp * WarpStagingBytes);
-        int operandA = Pin.Int32(shared + (warpRow + (lane & 15)) * 128);
-        int swizzle = Pin.Int32((lane >> 4 ^ lane & 7) << 4);
+        int operandA = Pin.Int32(Wgmma.Descriptor(shared + (group - 1) * 8192)), operandB = Pin.Int32(Wgmma.Descriptor(shared + TileM * 128));
         int scales = Pin.Int32(shared + ScaleOffset(tileN)), warpScale = Pin.Int32((warpRow + (lane >> 2)) * 4);
         int stage = 0, phase = 0;
         for (int tile = Grid.IdxX; tile < tiles; tile += Grid.DimX)
         {
             int mn = Locate(tile, tilesM, tilesN, groupM);
             int m0 = Pin.Int32((mn & 0xffff) * TileM + warpRow), n0 = Pin.Int32((mn >> 16) * tileN);
-            var acc = default(Acc128);
+            int split = tileN == 128 || tileN == 256 ? 128 : Pin.Int32(128 - (n0 & 127));
+            var acc = default(TAcc);
             for (int block = 0; block < blocks; block++)
             {
                 MBarrier.Wait(full + stage * 8, phase);
                 int slot = scales + stage * ScaleBytes;
-                acc = Wgmma.MultiplyRowsWide(
-                    acc, operandA + stage * stageBytes, swizzle, Wgmma.Descriptor(shared + TileM * 128 + stage * stageBytes),
-                    empty + stage * 8, slot + warpScale, slot + WeightScaleOffset);
+                acc = Wgmma.MultiplyRows(
+                    acc, operandA + stage * (stageBytes / 16), operandB + stage * (stageBytes / 16), empty + stage * 8, slot + warpScale, slot + WeightScaleOffset, split);
                 stage++;
                 if (stage == stages)
                 {

@@ -172,7 +172,7 @@ internal static class DecodeKernel
             int stages = Stages(tokens), stageBytes = StageBytes(tokens);
             int full = shared + BarrierOffset(tokens), empty = full + 64;
             int lane = Pin.Int32(Group.IdxX & 31), warp = Pin.Int32(Group.IdxX >> 5);
-            int operandA = Pin.Int32(shared + group * 8192);
+            int operandA = Pin.Int32(Wgmma.Descriptor(shared + group * 8192)), operandB = Pin.Int32(Wgmma.Descriptor(shared + WeightBytes));
             int scales = Pin.Int32(shared + ScaleOffset(tokens)), laneScale = Pin.Int32((lane & 3) * 8);
             int stage = 0, phase = 0;
             var acc = default(TAcc);
@@ -181,8 +181,7 @@ internal static class DecodeKernel
                 int slot = scales + stage * ScaleBytes(tokens);
                 MBarrier.Wait(full + stage * 8, phase);
                 acc = Wgmma.MultiplyColumns(
-                    acc, Wgmma.Descriptor(operandA + stage * stageBytes), Wgmma.Descriptor(shared + WeightBytes + stage * stageBytes),
-                    empty + stage * 8, slot + laneScale, slot + tokens * 4);
+                    acc, operandA + stage * (stageBytes / 16), operandB + stage * (stageBytes / 16), empty + stage * 8, slot + laneScale, slot + tokens * 4);
                 stage++;
                 if (stage == stages)
                 {
