@@ -4,20 +4,29 @@ using BlockQuant.Kernels.Hopper.Compiler;
 
 namespace BlockQuant.Benchmarks;
 
-/// <summary>Writes the PTX of the Hopper kernels.</summary>
+/// <summary>
+/// <c>generate-ptx [REPOSITORY]</c>: writes the PTX of the Hopper kernels, and the hashes of the sources it was made of, into
+/// BlockQuant.Kernels/Hopper/Ptx of the checkout (the current folder unless named).
+/// </summary>
 internal static class PtxGeneration
 {
     public static int Run(string[] arguments)
     {
-        string folder = arguments[0];
+        string sources = Path.Combine(arguments.FirstOrDefault() ?? ".", "BlockQuant.Kernels", "Hopper");
+        if (!Directory.Exists(sources))
+        {
+            Console.Error.WriteLine($"'{sources}' does not exist; name the folder of the checkout.");
+            return 2;
+        }
+        string folder = Path.Combine(sources, "Ptx");
         Directory.CreateDirectory(folder);
+        foreach (string stale in Directory.GetFiles(folder))
+            File.Delete(stale);
         using var compiler = new HopperCompiler();
         foreach (var kernel in HopperKernel.All)
-        {
-            string ptx = compiler.Compile(kernel);
-            File.WriteAllText(Path.Combine(folder, kernel.Name + ".ptx"), ptx);
-            Console.WriteLine($"{kernel.Name}: {ptx.Length} characters");
-        }
+            File.WriteAllText(Path.Combine(folder, kernel.Name + ".ptx"), compiler.Compile(kernel));
+        File.WriteAllText(Path.Combine(folder, PtxManifest.FileName), PtxManifest.Of(sources));
+        Console.WriteLine($"{HopperKernel.All.Count} kernels written to {folder}.");
         return 0;
     }
 }

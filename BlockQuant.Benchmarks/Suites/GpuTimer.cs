@@ -1,4 +1,6 @@
 using System.Diagnostics;
+using System.Runtime.InteropServices;
+using BlockQuant.Kernels.Cuda;
 using static BlockQuant.Kernels.Cuda.CudaDriver;
 
 namespace BlockQuant.Benchmarks.Suites;
@@ -20,14 +22,24 @@ internal sealed unsafe class GpuTimer
         Check(cuEventCreate(out start, 0));
         Check(cuEventCreate(out end, 0));
         Stream = stream;
+        Device = device;
+        Multiprocessors = DeviceAttribute(device, CudaDeviceAttribute.MultiprocessorCount);
+        Check(cuDriverGetVersion(out int version));
+        DriverVersion = $"CUDA {version / 1000}.{version % 1000 / 10}";
         byte* name = stackalloc byte[256];
         Check(cuDeviceGetName(name, 256, device));
-        DeviceName = System.Runtime.InteropServices.Marshal.PtrToStringAnsi((IntPtr)name)!;
+        DeviceName = Marshal.PtrToStringAnsi((IntPtr)name)!;
     }
 
     public IntPtr Stream { get; }
 
+    public int Device { get; }
+
+    public int Multiprocessors { get; }
+
     public string DeviceName { get; }
+
+    public string DriverVersion { get; }
 
     /// <summary>Microseconds of a launch on a cold L2 with an idle device before it: median of ten.</summary>
     public double Spaced(Action<int> launch)

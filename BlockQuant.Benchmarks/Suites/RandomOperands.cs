@@ -7,13 +7,11 @@ internal sealed unsafe class RandomOperands
 {
     private const int PoolBytes = 1 << 26;
     private static readonly float[] Values = Enumerable.Range(0, 256).Select(code => Decode((byte)code)).ToArray();
-    private readonly byte[] pool = MakePool();
+    private static readonly byte[] Pool = MakePool();
     private readonly List<IntPtr> allocations = [];
 
-    public static float Value(byte code) => Values[code];
-
-    /// <summary>Code at an offset into the endless repetition of the pool.</summary>
-    public byte At(long offset) => pool[offset % PoolBytes];
+    /// <summary>Value of the code at an offset into the endless repetition of the pool.</summary>
+    public static float Value(long offset) => Values[Pool[offset % PoolBytes]];
 
     public IntPtr Allocate(long bytes)
     {
@@ -26,7 +24,7 @@ internal sealed unsafe class RandomOperands
     public IntPtr Codes(long offset, long bytes, IntPtr stream)
     {
         var pointer = Allocate(bytes);
-        fixed (byte* source = pool)
+        fixed (byte* source = Pool)
         {
             for (long done = 0; done < bytes;)
             {

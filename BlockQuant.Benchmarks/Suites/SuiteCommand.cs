@@ -1,0 +1,72 @@
+using System.Text.Json;
+using BlockQuant.Kernels.Cuda;
+using BlockQuant.Kernels.Hopper;
+
+namespace BlockQuant.Benchmarks.Suites;
+
+/// <summary>
+/// <c>--suite NAME --device cuda [--json FILE] [--tokens 1,16,…] [--sweep]</c>: runs a suite on the GPU through the embedded PTX.
+/// </summary>
+internal static class SuiteCommand
+{
+    private static readonly JsonSerializerOptions Json = new() { WriteIndented = true, PropertyNamingPolicy = JsonNamingPolicy.SnakeCaseLower };
+
+    public static int Run(string[] arguments)
+    {
+        string suite = Option(arguments, "--suite") ?? "all";
+        if (Option(arguments, "--device") is not (null or "cuda"))
+            return Fail("the GPU suites run on --device cuda.");
+        if (!CudaDriver.IsAvailable)
+            return Fail("no CUDA driver with a device was found.");
+        var timer = new GpuTimer();
+        if (!HopperKernels.Supports(timer.Device))
+            return Fail($"{timer.DeviceName} does not have compute capability 9.0.");
+        int[] tokens = (Option(arguments, "--tokens") ?? "1,16,64,128,256,512,1024,4096").Split(',').Select(int.Parse).ToArray();
+        IEnumerable<SuiteResult>? running = suite switch
+        {
+            "check" => DenseSuite.Check(timer),
+            "host" => HostSuite.Run(timer),
+            "dense" => DenseSuite.Run(timer, tokens, arguments.Contains("--sweep")),
+            "all" => HostSuite.Run(timer).Concat(DenseSuite.Check(timer)).Concat(DenseSuite.Run(timer, tokens, sweep: false)),
+            _ => null,
+        };
+        if (running == null)
+            return Fail($"suite '{suite}' is unknown; expected check, dense, host or all.");
+
+        var results = new List<SuiteResult>();
+        foreach (var result in running)
+        {
+            results.Add(result);
+            Console.WriteLine(result);
+        }
+        if (Option(arguments, "--json") is { } file)
+        {
+            var rows = results.Select(row => new
+            {
+                row.Suite,
+                row.M,
+                row.N,
+                row.K,
+                row.Variant,
+                row.Error,
+                SpacedUs = row.SpacedMicroseconds,
+                SustainedUs = row.SustainedMicroseconds,
+            });
+            var report = new { Device = timer.DeviceName, Driver = timer.DriverVersion, Date = DateTime.UtcNow.ToString("yyyy-MM-dd"), Results = rows };
+            File.WriteAllText(file, JsonSerializer.Serialize(report, Json));
+        }
+        return 0;
+    }
+
+    private static string? Option(string[] arguments, string name)
+    {
+        int index = Array.IndexOf(arguments, name);
+        return index >= 0 && index + 1 < arguments.Length ? arguments[index + 1] : null;
+    }
+
+    private static int Fail(string message)
+    {
+        Console.Error.WriteLine(message);
+        return 2;
+    }
+}
