@@ -18,6 +18,9 @@ public readonly record struct TilePlan
     /// <summary>Stages in shared memory.</summary>
     public required int Stages { get; init; }
 
+    /// <summary>How the tensor-core kernels of a Hopper GPU run the product; null where the portable kernel does.</summary>
+    public HopperPlan? Hopper { get; init; }
+
     /// <summary>Lanes of the group that computes one tile of the portable kernel.</summary>
     public int Lanes => TileM / TileScheduler.LaneRows * (TileN / TileScheduler.LaneColumns);
 
@@ -25,12 +28,27 @@ public readonly record struct TilePlan
     public int SharedBytes => Stages * (TileM + TileN + 2) * TileK * sizeof(float);
 
     /// <inheritdoc/>
-    public override string ToString() => $"{TileM}x{TileN}x{TileK}, group-m {GroupM}, stages {Stages}";
+    public override string ToString() => Hopper is { } hopper
+        ? $"Hopper {hopper.Kind} {hopper.TileM}x{hopper.TileN}x128, split-k {hopper.SplitK}, group-m {hopper.GroupM}"
+        : $"{TileM}x{TileN}x{TileK}, group-m {GroupM}, stages {Stages}";
+}
+
+/// <summary>The families of matrix-product kernels.</summary>
+public enum KernelFamily
+{
+    /// <summary>Runs on every accelerator.</summary>
+    Portable,
+
+    /// <summary>Tensor cores of GPUs of compute capability 9.0.</summary>
+    Hopper,
 }
 
 /// <summary>The parts of a tile plan that a caller fixes; what is null is left to <see cref="TileScheduler"/>.</summary>
 public sealed record TilePlanOverrides
 {
+    /// <summary>The family of kernels; null for the fastest that can take the product, or the portable one where a part of its plan is fixed.</summary>
+    public KernelFamily? Kernel { get; init; }
+
     /// <summary>Rows of the output in one tile.</summary>
     public int? TileM { get; init; }
 

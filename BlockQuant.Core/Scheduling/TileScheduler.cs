@@ -29,8 +29,9 @@ public static class TileScheduler
     /// <param name="k">Depth.</param>
     /// <param name="traits">The device.</param>
     /// <param name="overrides">What the caller fixes, or null.</param>
+    /// <param name="fitsTensorCores">True where the operands have the layout that the tensor-core kernels read: FP8, 1×128 and 128×128 scale blocks, rows in multiples of 16 bytes.</param>
     /// <exception cref="ArgumentException">The overrides make a plan that no kernel can run; the message says why.</exception>
-    public static TilePlan Plan(long m, long n, long k, DeviceTraits traits, TilePlanOverrides? overrides = null)
+    public static TilePlan Plan(long m, long n, long k, DeviceTraits traits, TilePlanOverrides? overrides = null, bool fitsTensorCores = false)
     {
         ArgumentNullException.ThrowIfNull(traits);
         // A processor pays for every lane and every barrier, so it gets the fewest lanes whatever the batch.
@@ -69,7 +70,25 @@ public static class TileScheduler
             Require(plan, traits);
         }
 
-        return plan;
+        return RunsOnHopper(m, n, k, traits, overrides, fitsTensorCores)
+            ? plan with { Hopper = HopperScheduler.Plan((int)m, (int)n, (int)k, traits.Multiprocessors) }
+            : plan;
+    }
+
+    private static bool RunsOnHopper(long m, long n, long k, DeviceTraits traits, TilePlanOverrides? overrides, bool fitsTensorCores)
+    {
+        string? reason =
+            traits.Kind != DeviceKind.Cuda || traits.ComputeCapability != 90 ? $"{traits.Name} has not compute capability 9.0"
+            : !fitsTensorCores ? "the operands have not 1x128 and 128x128 FP8 scale blocks and rows in multiples of 16 bytes"
+            : m < 1 || n < 1 || k < 1 || Math.Max(Math.Max(m, n), k) > int.MaxValue ? "a dimension is empty or passes 2^31"
+            : null;
+        return overrides?.Kernel switch
+        {
+            KernelFamily.Hopper when reason is not null => throw new ArgumentException($"tile plan: kernel family Hopper cannot run, because {reason}."),
+            KernelFamily.Hopper => true,
+            KernelFamily.Portable => false,
+            _ => reason is null && (overrides is null or { TileM: null, TileN: null, TileK: null, GroupM: null, Stages: null }),
+        };
     }
 
     private static bool Fits(int tileM, int tileN, int tileK, int stages, DeviceTraits traits)

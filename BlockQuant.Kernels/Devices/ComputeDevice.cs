@@ -1,4 +1,5 @@
 using BlockQuant.Kernels;
+using BlockQuant.Kernels.Hopper;
 using BlockQuant.Scheduling;
 using ILGPU.Runtime;
 
@@ -169,6 +170,10 @@ public abstract partial class ComputeDevice : IDisposable
 
     /// <summary>Kernels compiled so far: each at most once.</summary>
     internal long LoadCount => Interlocked.Read(ref loads);
+
+    /// <summary>Starts a product on a Hopper GPU's tensor cores; plans ask for it only where <see cref="Traits"/> say there are any.</summary>
+    internal virtual void LaunchHopper(in MatmulCall call, AcceleratorStream? stream)
+        => throw new InvalidOperationException($"{Name} has no Hopper tensor cores.");
 
     internal void Launch<TArguments>(Kernel<TArguments> kernel, LaunchShape shape, in TArguments arguments, AcceleratorStream? stream)
         where TArguments : struct

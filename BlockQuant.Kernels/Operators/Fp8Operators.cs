@@ -77,10 +77,10 @@ public sealed partial class Fp8Operators
         => Multiplication.Multiply<Float8E4M3, T, Kernels.Portable.Float8Format>(
             device, activations, weights, output, ElementFormat.Float8E4M3, overrides, stream);
 
-    /// <summary>The plan that a product of two operands uses.</summary>
+    /// <summary>The plan that a product of operands in 1×128 and 128×128 scale blocks uses.</summary>
     /// <param name="m">Rows of the output.</param>
     /// <param name="n">Columns of the output.</param>
     /// <param name="k">Depth.</param>
     /// <param name="overrides">Parts of the plan to fix.</param>
-    public TilePlan Plan(long m, long n, long k, TilePlanOverrides? overrides = null) => TileScheduler.Plan(m, n, k, device.Traits, overrides);
+    public TilePlan Plan(long m, long n, long k, TilePlanOverrides? overrides = null) => TileScheduler.Plan(m, n, k, device.Traits, overrides, k % HopperMultiplication.RowAlignment == 0);
 }

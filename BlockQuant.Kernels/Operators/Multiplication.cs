@@ -30,7 +30,14 @@ internal static class Multiplication
         Require.Disjoint(output.Data, nameof(output), activations.Scales.Data, "activation scales");
         Require.Disjoint(output.Data, nameof(output), weights.Codes.Data, "weight codes");
         Require.Disjoint(output.Data, nameof(output), weights.Scales.Data, "weight scales");
-        TilePlan plan = TileScheduler.Plan(activations.Rows, weights.Rows, weights.Columns, device.Traits, overrides);
+        TilePlan plan = TileScheduler.Plan(
+            activations.Rows, weights.Rows, weights.Columns, device.Traits, overrides, HopperMultiplication.Fits(activations, weights));
+        if (plan.Hopper is { } hopper)
+        {
+            HopperMultiplication.Launch(device, activations, weights, output, hopper, stream);
+            return;
+        }
+
         switch (Element<T>.Kind(nameof(output)))
         {
             case ElementKind.BFloat16:

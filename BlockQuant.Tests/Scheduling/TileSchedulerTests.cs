@@ -60,6 +60,29 @@ public sealed class TileSchedulerTests
         changed.Should().Be(plain with { TileK = 16, Stages = 2 });
     }
 
+    [Test]
+    public void Tensor_cores_are_used_where_the_device_and_the_operands_allow()
+    {
+        DeviceTraits hopper = Gpu with { Kind = DeviceKind.Cuda, ComputeCapability = 90 };
+        TileScheduler.Plan(4096, 4096, 7168, hopper, null, fitsTensorCores: true).Hopper.Should().NotBeNull();
+        TileScheduler.Plan(4096, 4096, 7168, hopper, new TilePlanOverrides { Kernel = KernelFamily.Hopper }, fitsTensorCores: true).Hopper.Should().NotBeNull();
+        TileScheduler.Plan(4096, 4096, 7168, hopper, new TilePlanOverrides { Kernel = KernelFamily.Portable }, fitsTensorCores: true).Hopper.Should().BeNull();
+        TileScheduler.Plan(4096, 4096, 7168, hopper, new TilePlanOverrides { TileM = 64 }, fitsTensorCores: true).Hopper.Should().BeNull();
+        TileScheduler.Plan(4096, 4096, 7168, hopper, null, fitsTensorCores: false).Hopper.Should().BeNull();
+        TileScheduler.Plan(4096, 4096, 7168, hopper with { ComputeCapability = 89 }, null, fitsTensorCores: true).Hopper.Should().BeNull();
+        TileScheduler.Plan(0, 4096, 7168, hopper, null, fitsTensorCores: true).Hopper.Should().BeNull();
+    }
+
+    [Test]
+    public void A_forced_family_that_cannot_run_says_why()
+    {
+        var forced = new TilePlanOverrides { Kernel = KernelFamily.Hopper };
+        FluentActions.Invoking(() => TileScheduler.Plan(16, 16, 128, Gpu, forced, fitsTensorCores: true))
+            .Should().Throw<ArgumentException>().WithMessage("*a GPU has not compute capability 9.0*");
+        FluentActions.Invoking(() => TileScheduler.Plan(16, 16, 128, Gpu with { Kind = DeviceKind.Cuda, ComputeCapability = 90 }, forced))
+            .Should().Throw<ArgumentException>().WithMessage("*scale blocks*");
+    }
+
     [TestCase(12, null, null, null, null, "TileM is 12; expected a positive multiple of 8")]
     [TestCase(null, 6, null, null, null, "TileN is 6; expected a positive multiple of 4")]
     [TestCase(null, null, 0, null, null, "TileK is 0; expected a positive multiple of 1")]

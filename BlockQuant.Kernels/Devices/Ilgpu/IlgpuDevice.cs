@@ -1,4 +1,6 @@
+using BlockQuant.Devices;
 using BlockQuant.Kernels;
+using BlockQuant.Kernels.Hopper;
 using BlockQuant.Scheduling;
 using ILGPU;
 using ILGPU.Runtime;
@@ -11,6 +13,7 @@ internal sealed class IlgpuDevice : ComputeDevice
 {
     private readonly Accelerator accelerator;
     private readonly Context? owned;
+    private HopperKernels? hopper;
 
     /// <summary>Wraps an accelerator; with a context, owns both.</summary>
     internal IlgpuDevice(Accelerator accelerator, Context? owned)
@@ -38,6 +41,13 @@ internal sealed class IlgpuDevice : ComputeDevice
     public override AcceleratorStream DefaultStream => accelerator.DefaultStream;
 
     public override AcceleratorStream CreateStream() => accelerator.CreateStream();
+
+    internal override void LaunchHopper(in MatmulCall call, AcceleratorStream? stream)
+    {
+        ObjectDisposedException.ThrowIf(IsDisposed, this);
+        accelerator.Bind();
+        (hopper ??= HopperKernels.Current).Matmul(call, StreamHandle.Of(stream ?? DefaultStream));
+    }
 
     private protected override DeviceBuffer<T> AllocateMemory<T>(long length)
     {

@@ -1,0 +1,65 @@
+using BlockQuant.Kernels.Hopper;
+using BlockQuant.Scheduling;
+using ILGPU;
+using ILGPU.Runtime;
+
+namespace BlockQuant;
+
+/// <summary>The dense product on a Hopper GPU's tensor cores: which operands fit, and the call.</summary>
+internal static class HopperMultiplication
+{
+    /// <summary>Bytes that the copy engine demands addresses and rows to be multiples of.</summary>
+    public const int RowAlignment = 16;
+
+    public static bool Fits<TCode>(QuantizedView<TCode> activations, QuantizedView<TCode> weights)
+        where TCode : unmanaged
+        => typeof(TCode) == typeof(Float8E4M3)
+            && activations.Scheme.Granularity == ScaleGranularity.TokenGroup
+            && activations.Scheme.Block == QuantizationScheme.Fp8TokenGroup128.Block
+            && weights.Scheme.Granularity == ScaleGranularity.Block
+            && weights.Scheme.Block == QuantizationScheme.Fp8Block128.Block
+            && (activations.ScaleColumnOffset | weights.ScaleRowOffset | weights.ScaleColumnOffset) == 0
+            && activations.Columns % RowAlignment == 0
+            && IsAligned(activations.Codes.Data)
+            && IsAligned(weights.Codes.Data);
+
+    public static void Launch<TCode, T>(
+        ComputeDevice device,
+        QuantizedView<TCode> activations,
+        QuantizedView<TCode> weights,
+        MatrixView<T> output,
+        HopperPlan plan,
+        AcceleratorStream? stream)
+        where TCode : unmanaged
+        where T : unmanaged
+    {
+        var call = new MatmulCall
+        {
+            Plan = plan,
+            M = (int)activations.Rows,
+            N = (int)weights.Rows,
+            K = (int)activations.Columns,
+            Activations = activations.Codes.Data.LoadEffectiveAddressAsPtr(),
+            ActivationPitch = activations.Columns,
+            ActivationScales = activations.Scales.Data.LoadEffectiveAddressAsPtr(),
+            ScaleRowStride = activations.Scales.Columns,
+            ScaleBlockStride = 1,
+            Weights = weights.Codes.Data.LoadEffectiveAddressAsPtr(),
+            WeightPitch = weights.Columns,
+            WeightScales = weights.Scales.Data.LoadEffectiveAddressAsPtr(),
+            Output = output.Data.LoadEffectiveAddressAsPtr(),
+            OutputPitch = output.Columns,
+            OutputType = Element<T>.Kind(nameof(output)) switch
+            {
+                ElementKind.BFloat16 => OutputType.BFloat16,
+                ElementKind.Float16 => OutputType.Half,
+                _ => OutputType.Single,
+            },
+        };
+        device.LaunchHopper(call, stream);
+    }
+
+    private static bool IsAligned<T>(ArrayView<T> view)
+        where T : unmanaged
+        => view.Length == 0 || view.LoadEffectiveAddressAsPtr() % RowAlignment == 0;
+}
