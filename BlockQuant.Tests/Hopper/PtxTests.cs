@@ -8,7 +8,7 @@ internal sealed class PtxTests
 
     private static IEnumerable<HopperKernel> Kernels => HopperKernel.All;
 
-    [Test]
+    [Test, Category("Source")]
     public void Embedded_ptx_was_generated_from_the_sources_as_they_are()
     {
         string manifest = File.ReadAllText(Path.Combine(Sources, "Ptx", PtxManifest.FileName)).ReplaceLineEndings("\n");

@@ -10,6 +10,8 @@ public sealed class Fp8PropertyTests
 {
     private static readonly ComputeDevice Device = TestDevice.Shared;
 
+    private static readonly TilePlanOverrides Portable = new() { Kernel = KernelFamily.Portable };
+
     private static readonly Arbitrary<Product> Products = (
         from m in Gen.Choose(1, 40)
         from n in Gen.Choose(1, 70)
@@ -80,14 +82,14 @@ public sealed class Fp8PropertyTests
         QuantizedMatrix a = ReferenceOperators.QuantizeFp8(RandomData.Normal(random, 5 * K), 5, K, QuantizationScheme.Fp8TokenGroup128);
         using QuantizedDeviceMatrix<Float8E4M3> weight = Device.Upload<Float8E4M3>(whole);
         using QuantizedDeviceMatrix<Float8E4M3> activation = Device.Upload<Float8E4M3>(a);
-        using DeviceMatrix<float> expected = Device.Fp8.Multiply<float>(activation, weight);
+        using DeviceMatrix<float> expected = Device.Fp8.Multiply<float>(activation, weight, Portable);
 
         // Rows 70 to 169 of the weight: their first scale block began 70 rows earlier.
         var codes = new MatrixView<Float8E4M3>(weight.Codes.View.Data.SubView(70L * K, 100L * K), 100, K);
         var scales = new MatrixView<float>(weight.Scales.View.Data.SubView(0, 2 * 4), 2, 4);
         var shard = new QuantizedView<Float8E4M3>(codes, scales, QuantizationScheme.Fp8Block128, scaleRowOffset: 70);
         using var found = new DeviceMatrix<float>(Device, 5, 100);
-        Device.Fp8.Multiply(activation.View, shard, found.View);
+        Device.Fp8.Multiply(activation.View, shard, found.View, Portable);
 
         float[] all = expected.ToArray();
         float[] part = found.ToArray();
@@ -126,6 +128,28 @@ public sealed class Fp8PropertyTests
             using DeviceMatrix<float> c = Device.Fp8.Multiply<float>(a, weight);
             return c.ToArray();
         }
+    }
+
+    [TestCase(1, 64, 256)]
+    [TestCase(17, 200, 400)]
+    [TestCase(150, 130, 1024)]
+    public void Tensor_cores_agree_with_the_reference_or_are_refused(int m, int n, int k)
+    {
+        var random = new Random(29);
+        QuantizedMatrix a = ReferenceOperators.QuantizeFp8(RandomData.Normal(random, m * k), m, k, QuantizationScheme.Fp8TokenGroup128);
+        QuantizedMatrix b = ReferenceOperators.QuantizeFp8(RandomData.Normal(random, n * k), n, k, QuantizationScheme.Fp8Block128);
+        using QuantizedDeviceMatrix<Float8E4M3> activations = Device.Upload<Float8E4M3>(a);
+        using QuantizedDeviceMatrix<Float8E4M3> weights = Device.Upload<Float8E4M3>(b);
+        Func<DeviceMatrix<float>> product = () => Device.Fp8.Multiply<float>(activations, weights, new TilePlanOverrides { Kernel = KernelFamily.Hopper });
+        if (Device.Traits is not { Kind: DeviceKind.Cuda, ComputeCapability: 90 })
+        {
+            product.Should().Throw<ArgumentException>().WithMessage("*kernel family Hopper cannot run*");
+            return;
+        }
+
+        // The tensor core's FP8 accumulator is narrower than float32.
+        using DeviceMatrix<float> c = product();
+        Compare.RelativeError(c.ToArray(), ReferenceOperators.Multiply(a, b)).Should().BeLessThan(5e-4);
     }
 
     [TestCase(8, 4, 1, 1, 1)]
