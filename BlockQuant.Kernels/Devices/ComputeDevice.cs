@@ -184,6 +184,10 @@ public abstract partial class ComputeDevice : IDisposable
         Run(launcher, shape, arguments, stream ?? DefaultStream);
     }
 
+    /// <summary>Makes the device's CUDA context the calling thread's current one.</summary>
+    /// <returns>The driver's handle of a stream of the device.</returns>
+    internal virtual IntPtr BindCudaStream(AcceleratorStream stream) => throw new NotSupportedException($"{Name} has no CUDA context.");
+
     private protected abstract DeviceBuffer<T> AllocateMemory<T>(long length)
         where T : unmanaged;
 

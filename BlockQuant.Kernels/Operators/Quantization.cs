@@ -111,6 +111,11 @@ internal static class Quantization
             return;
         }
 
+        if (VectorLaunch.TryQuantize<TCode, TBits, TElement, TFormat>(device, source, output, stream))
+        {
+            return;
+        }
+
         LaunchShape shape = LaunchShapes.Blocks(
             device.Traits, output.Scales.Data.Length, output.BlockRows * output.BlockColumns, out int lanesPerBlock);
         var arguments = new BlockQuantizeArguments<TBits>
@@ -173,7 +178,7 @@ internal static class Quantization
         where TElement : struct, IElement<TBits>
         where TFormat : struct, ICodeFormat
     {
-        if (output.Length == 0)
+        if (output.Length == 0 || VectorLaunch.TryDequantize<TCode, TBits, TElement, TFormat>(device, source, output, stream))
         {
             return;
         }

@@ -74,6 +74,12 @@ internal sealed class IlgpuDevice : ComputeDevice
         }
     }
 
+    internal override IntPtr BindCudaStream(AcceleratorStream stream)
+    {
+        accelerator.Bind();
+        return ((CudaStream)stream).StreamPtr;
+    }
+
     private protected override Delegate Load<TArguments>(Kernel<TArguments> kernel) => accelerator.LoadKernel(kernel.Method);
 
     private protected override void Run<TArguments>(Delegate launcher, LaunchShape shape, in TArguments arguments, AcceleratorStream stream)

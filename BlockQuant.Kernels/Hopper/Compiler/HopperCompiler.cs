@@ -61,7 +61,7 @@ internal sealed partial class HopperCompiler : IDisposable
 
     // ILGPU numbers labels and parameters through all that a context compiles, and writes the intrinsics as functions that are
     // never called.
-    private static string Normalize(string ptx)
+    internal static string Normalize(string ptx)
     {
         ptx = Function().Replace(Comment().Replace(ptx.ReplaceLineEndings("\n"), ""), "");
         var labels = new Dictionary<string, string>();

@@ -1,6 +1,7 @@
 using System.Reflection;
 using System.Text.RegularExpressions;
 using BlockQuant.Kernels.Hopper.Intrinsics;
+using BlockQuant.Kernels.Vector.Intrinsics;
 using ILGPU.Backends.PTX;
 using ILGPU.IR;
 using ILGPU.IR.Intrinsics;
@@ -14,7 +15,7 @@ internal static partial class PtxEmitter
     private static readonly Type[] IntrinsicClasses =
     [
         typeof(Warpgroup), typeof(Pin), typeof(MBarrier), typeof(Tma), typeof(AsyncCopy), typeof(Shared), typeof(Cluster),
-        typeof(DependentLaunch), typeof(Wgmma), typeof(Epilogue),
+        typeof(DependentLaunch), typeof(Wgmma), typeof(Epilogue), typeof(Packed), typeof(Arithmetic), typeof(LaneGroup),
     ];
 
     /// <summary>Makes the intrinsics known to a context.</summary>

@@ -1,0 +1,79 @@
+using System.Collections.Concurrent;
+using System.Reflection;
+using System.Runtime.InteropServices;
+using BlockQuant.Kernels.Cuda;
+
+namespace BlockQuant.Kernels.Vector;
+
+/// <summary>The vector kernels in a CUDA context: compiled by the driver when first called, launched on a driver's stream.</summary>
+internal sealed unsafe class VectorKernels
+{
+    private static readonly ConcurrentDictionary<IntPtr, VectorKernels> Contexts = new();
+    private readonly ConcurrentDictionary<VectorKernel, Lazy<CudaModule>> modules = new();
+
+    /// <summary>The kernels of the calling thread's current CUDA context.</summary>
+    public static VectorKernels Current
+    {
+        get
+        {
+            CudaDriver.Check(CudaDriver.cuCtxGetCurrent(out IntPtr context));
+            return Contexts.TryGetValue(context, out VectorKernels? kernels) ? kernels : Contexts.GetOrAdd(context, static _ => new VectorKernels());
+        }
+    }
+
+    /// <summary>The PTX of a kernel that the assembly carries.</summary>
+    public static string Ptx(VectorKernel kernel)
+    {
+        using Stream stream = Assembly.GetExecutingAssembly().GetManifestResourceStream($"BlockQuant.Ptx.{kernel.Name}.ptx")
+            ?? throw new InvalidOperationException($"The assembly carries no PTX of kernel '{kernel.Name}'.");
+        using var reader = new StreamReader(stream);
+        return reader.ReadToEnd();
+    }
+
+    /// <summary>The loaded module of a kernel, compiled now if it was not yet.</summary>
+    public CudaModule Load(VectorKernel kernel)
+    {
+        if (!modules.TryGetValue(kernel, out Lazy<CudaModule>? module))
+        {
+            module = modules.GetOrAdd(kernel, static kernel => new Lazy<CudaModule>(() => CudaModule.Load(Ptx(kernel), kernel.Name, 0)));
+        }
+
+        return module.Value;
+    }
+
+    /// <summary>Starts a kernel in <paramref name="stream"/>.</summary>
+    /// <param name="kernel">The kernel.</param>
+    /// <param name="operands">Where its operands lie.</param>
+    /// <param name="stream">The driver's handle of a stream; zero for the null stream.</param>
+    public void Launch(VectorKernel kernel, VectorOperands operands, IntPtr stream)
+    {
+        void** arguments = stackalloc void*[] { &operands };
+        var launch = new CudaLaunch
+        {
+            GridX = checked((uint)((operands.Length + kernel.ElementsPerGroup - 1) / kernel.ElementsPerGroup)),
+            GridY = 1,
+            GridZ = 1,
+            BlockX = (uint)kernel.Lanes,
+            BlockY = 1,
+            BlockZ = 1,
+            Stream = stream,
+        };
+        CudaDriver.Check(CudaDriver.cuLaunchKernelEx(&launch, Load(kernel).Function, arguments, null));
+    }
+}
+
+/// <summary><see cref="VectorArguments"/> as the compiled kernels take them: a view is an address and a number of elements.</summary>
+[StructLayout(LayoutKind.Sequential)]
+internal struct VectorOperands
+{
+    public IntPtr Source;
+    public long SourceVectors;
+    public IntPtr SourceScales;
+    public long SourceScaleCount;
+    public IntPtr Output;
+    public long OutputVectors;
+    public IntPtr OutputScales;
+    public long OutputScaleCount;
+    public long Columns;
+    public long Length;
+}
