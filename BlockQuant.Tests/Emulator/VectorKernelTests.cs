@@ -29,7 +29,7 @@ public sealed class VectorKernelTests : EmulatorFixture
         float[] values = Representable<BFloat16Element>(RandomData.Normal(new Random(2), 256 * 128));
         values[130 * 128 + 5] = float.PositiveInfinity;
         QuantizedMatrix expected = ReferenceOperators.QuantizeFp8(values, 256, 128, QuantizationScheme.Fp8Block128);
-        Check(VectorKernel.Of<BFloat16Element, Float8Format>.QuantizeBlocks, 256, 256, 128, Bits<BFloat16Element>(values), expected);
+        Check(VectorKernel.Of<BFloat16Element, Kernels.Portable.Float8Format>.QuantizeBlocks, 256, 256, 128, Bits<BFloat16Element>(values), expected);
 
         values = RandomData.Normal(new Random(3), 128 * 256);
         expected = ReferenceOperators.QuantizeInt8(values, 128, 256, QuantizationScheme.Int8Block128);
@@ -44,8 +44,8 @@ public sealed class VectorKernelTests : EmulatorFixture
         QuantizedMatrix source = ReferenceOperators.QuantizeFp8(
             values, rows, columns, blocks ? QuantizationScheme.Fp8Block128 : QuantizationScheme.Fp8TokenGroup128);
         VectorKernel kernel = blocks
-            ? VectorKernel.Of<BFloat16Element, Float8Format>.DequantizeBlocks
-            : VectorKernel.Of<BFloat16Element, Float8Format>.DequantizeGroups;
+            ? VectorKernel.Of<BFloat16Element, Kernels.Portable.Float8Format>.DequantizeBlocks
+            : VectorKernel.Of<BFloat16Element, Kernels.Portable.Float8Format>.DequantizeGroups;
         ArrayView<Vec4> output = Allocate<Vec4>(rows * columns / 8);
         Launch(kernel, 256, new VectorArguments
         {
@@ -69,7 +69,7 @@ public sealed class VectorKernelTests : EmulatorFixture
         const int count = 24 * 128;
         var random = new Random(6);
         var codes = new sbyte[count];
-        random.NextBytes(MemoryMarshal.AsBytes<sbyte>(codes));
+        random.NextBytes(MemoryMarshal.AsBytes(codes.AsSpan()));
         float[] scales = Enumerable.Range(0, 24).Select(g => MathF.Pow(2, g / 2f - 11)).ToArray();
         ArrayView<Vec4> output = Allocate<Vec4>(count / 16);
         ArrayView<float> outputScales = Allocate<float>(24);
@@ -149,7 +149,7 @@ public sealed class VectorKernelTests : EmulatorFixture
             values[i] = Representable<TElement>([(i - 512) * 0.5f - 0.25f])[0];
         }
 
-        Check(VectorKernel.Of<TElement, Float8Format>.QuantizeGroups, Lanes, Rows, Columns, Bits<TElement>(values),
+        Check(VectorKernel.Of<TElement, Kernels.Portable.Float8Format>.QuantizeGroups, Lanes, Rows, Columns, Bits<TElement>(values),
             ReferenceOperators.QuantizeFp8(values, Rows, Columns, QuantizationScheme.Fp8TokenGroup128));
         Check(VectorKernel.Of<TElement, Int8TowardZeroFormat>.QuantizeGroups, Lanes, Rows, Columns, Bits<TElement>(values),
             ReferenceOperators.QuantizeInt8(values, Rows, Columns, QuantizationScheme.Int8TokenGroup128));
