@@ -19,6 +19,9 @@ internal interface ILanes<TSelf>
 
     static abstract TSelf Load(ref int source);
 
+    /// <summary>Loads and sign-extends <see cref="Count"/> bytes.</summary>
+    static abstract TSelf LoadSignedBytes(ref byte source);
+
     /// <summary>Stores the low byte of every lane.</summary>
     static abstract void StoreBytes(TSelf value, ref byte destination);
 
@@ -42,7 +45,24 @@ internal interface ILanes<TSelf>
     /// <summary>The sum of the lanes as float32.</summary>
     static abstract TSelf AddSingle(TSelf left, TSelf right);
 
+    /// <summary>The product of the lanes as float32.</summary>
+    static abstract TSelf MultiplySingle(TSelf left, TSelf right);
+
+    /// <summary>The quotient of the lanes as float32, rounded once.</summary>
+    static abstract TSelf DivideSingle(TSelf left, TSelf right);
+
+    /// <summary>The float32 of the integers in the lanes.</summary>
+    static abstract TSelf ToSingle(TSelf value);
+
+    /// <summary>The integers that the float32 in the lanes truncate to; anything for those that no integer holds.</summary>
+    static abstract TSelf Truncate(TSelf value);
+
     static abstract TSelf Min(TSelf left, TSelf right);
+
+    static abstract TSelf Max(TSelf left, TSelf right);
+
+    /// <summary>The largest lane.</summary>
+    static abstract int MaxLane(TSelf value);
 
     /// <summary>All bits set in the lanes where <paramref name="left"/> is less, as signed integers.</summary>
     static abstract TSelf LessThan(TSelf left, TSelf right);

@@ -32,6 +32,13 @@ internal readonly struct Lanes128(Vector128<int> value) : ILanes<Lanes128>
     public static Lanes128 Load(ref int source) => new(Vector128.LoadUnsafe(ref source));
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static Lanes128 LoadSignedBytes(ref byte source)
+    {
+        Vector128<sbyte> bytes = Vector128.CreateScalarUnsafe(Unsafe.ReadUnaligned<uint>(ref source)).AsSByte();
+        return new(Vector128.WidenLower(Vector128.WidenLower(bytes)));
+    }
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static void StoreBytes(Lanes128 value, ref byte destination)
     {
         Vector128<ushort> words = Vector128.Narrow(value.value.AsUInt32(), value.value.AsUInt32());
@@ -70,7 +77,29 @@ internal readonly struct Lanes128(Vector128<int> value) : ILanes<Lanes128>
     public static Lanes128 AddSingle(Lanes128 left, Lanes128 right) => new((left.value.AsSingle() + right.value.AsSingle()).AsInt32());
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static Lanes128 MultiplySingle(Lanes128 left, Lanes128 right) => new((left.value.AsSingle() * right.value.AsSingle()).AsInt32());
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static Lanes128 DivideSingle(Lanes128 left, Lanes128 right) => new((left.value.AsSingle() / right.value.AsSingle()).AsInt32());
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static Lanes128 ToSingle(Lanes128 value) => new(Vector128.ConvertToSingle(value.value).AsInt32());
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static Lanes128 Truncate(Lanes128 value) => new(Vector128.ConvertToInt32Native(value.value.AsSingle()));
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static Lanes128 Min(Lanes128 left, Lanes128 right) => new(Vector128.Min(left.value, right.value));
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static Lanes128 Max(Lanes128 left, Lanes128 right) => new(Vector128.Max(left.value, right.value));
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static int MaxLane(Lanes128 value)
+    {
+        Vector128<int> pairs = Vector128.Max(value.value, Vector128.Shuffle(value.value, Vector128.Create(2, 3, 0, 1)));
+        return Vector128.Max(pairs, Vector128.Shuffle(pairs, Vector128.Create(1, 0, 3, 2))).ToScalar();
+    }
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static Lanes128 LessThan(Lanes128 left, Lanes128 right) => new(Vector128.LessThan(left.value, right.value));

@@ -28,6 +28,13 @@ internal readonly struct Lanes256(Vector256<int> value) : ILanes<Lanes256>
     public static Lanes256 Load(ref int source) => new(Vector256.LoadUnsafe(ref source));
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static Lanes256 LoadSignedBytes(ref byte source)
+    {
+        Vector128<sbyte> bytes = Vector128.CreateScalarUnsafe(Unsafe.ReadUnaligned<ulong>(ref source)).AsSByte();
+        return new(Vector256.WidenLower(Vector128.WidenLower(bytes).ToVector256Unsafe()));
+    }
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static void StoreBytes(Lanes256 value, ref byte destination)
     {
         Vector128<ushort> words = Vector128.Narrow(value.value.GetLower().AsUInt32(), value.value.GetUpper().AsUInt32());
@@ -63,7 +70,26 @@ internal readonly struct Lanes256(Vector256<int> value) : ILanes<Lanes256>
     public static Lanes256 AddSingle(Lanes256 left, Lanes256 right) => new((left.value.AsSingle() + right.value.AsSingle()).AsInt32());
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static Lanes256 MultiplySingle(Lanes256 left, Lanes256 right) => new((left.value.AsSingle() * right.value.AsSingle()).AsInt32());
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static Lanes256 DivideSingle(Lanes256 left, Lanes256 right) => new((left.value.AsSingle() / right.value.AsSingle()).AsInt32());
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static Lanes256 ToSingle(Lanes256 value) => new(Vector256.ConvertToSingle(value.value).AsInt32());
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static Lanes256 Truncate(Lanes256 value) => new(Vector256.ConvertToInt32Native(value.value.AsSingle()));
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static Lanes256 Min(Lanes256 left, Lanes256 right) => new(Vector256.Min(left.value, right.value));
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static Lanes256 Max(Lanes256 left, Lanes256 right) => new(Vector256.Max(left.value, right.value));
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static int MaxLane(Lanes256 value) =>
+        Lanes128.MaxLane(new Lanes128(Vector128.Max(value.value.GetLower(), value.value.GetUpper())));
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static Lanes256 LessThan(Lanes256 left, Lanes256 right) => new(Vector256.LessThan(left.value, right.value));

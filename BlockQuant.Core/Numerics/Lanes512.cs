@@ -29,6 +29,13 @@ internal readonly struct Lanes512(Vector512<int> value) : ILanes<Lanes512>
     public static Lanes512 Load(ref int source) => new(Vector512.LoadUnsafe(ref source));
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static Lanes512 LoadSignedBytes(ref byte source)
+    {
+        Vector256<short> words = Vector256.WidenLower(Vector128.LoadUnsafe(ref source).AsSByte().ToVector256Unsafe());
+        return new(Vector512.WidenLower(words.ToVector512Unsafe()));
+    }
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static void StoreBytes(Lanes512 value, ref byte destination)
     {
         Vector512<uint> lanes = value.value.AsUInt32();
@@ -75,7 +82,26 @@ internal readonly struct Lanes512(Vector512<int> value) : ILanes<Lanes512>
     public static Lanes512 AddSingle(Lanes512 left, Lanes512 right) => new((left.value.AsSingle() + right.value.AsSingle()).AsInt32());
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static Lanes512 MultiplySingle(Lanes512 left, Lanes512 right) => new((left.value.AsSingle() * right.value.AsSingle()).AsInt32());
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static Lanes512 DivideSingle(Lanes512 left, Lanes512 right) => new((left.value.AsSingle() / right.value.AsSingle()).AsInt32());
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static Lanes512 ToSingle(Lanes512 value) => new(Vector512.ConvertToSingle(value.value).AsInt32());
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static Lanes512 Truncate(Lanes512 value) => new(Vector512.ConvertToInt32Native(value.value.AsSingle()));
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static Lanes512 Min(Lanes512 left, Lanes512 right) => new(Vector512.Min(left.value, right.value));
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static Lanes512 Max(Lanes512 left, Lanes512 right) => new(Vector512.Max(left.value, right.value));
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static int MaxLane(Lanes512 value) =>
+        Lanes256.MaxLane(new Lanes256(Vector256.Max(value.value.GetLower(), value.value.GetUpper())));
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static Lanes512 LessThan(Lanes512 left, Lanes512 right) => new(Vector512.LessThan(left.value, right.value));

@@ -1,0 +1,100 @@
+using System.Runtime.CompilerServices;
+
+namespace BlockQuant.Host;
+
+/// <summary>An eight-bit format: one code or a vector of them to and from float32 that is already scaled.</summary>
+internal interface IHostFormat
+{
+    /// <summary>The value of the largest code.</summary>
+    static abstract float MaxCode { get; }
+
+    /// <summary>The code of every element of a block that holds NaN or ±∞.</summary>
+    static abstract byte NotFinite { get; }
+
+    static abstract byte Encode(float scaled);
+
+    static abstract void Encode<TLanes>(TLanes scaled, ref byte destination)
+        where TLanes : struct, ILanes<TLanes>;
+
+    static abstract float Decode(byte code);
+
+    static abstract TLanes Decode<TLanes>(ref byte source)
+        where TLanes : struct, ILanes<TLanes>;
+}
+
+/// <summary>FP8 e4m3fn, to nearest even, saturating.</summary>
+internal readonly struct HostFloat8 : IHostFormat
+{
+    public static float MaxCode => 448f;
+
+    public static byte NotFinite => Float8Codec.NaNMagnitude;
+
+    public static byte Encode(float scaled) => (byte)Float8Codec.EncodeSaturating(scaled);
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static void Encode<TLanes>(TLanes scaled, ref byte destination)
+        where TLanes : struct, ILanes<TLanes> => Float8Format.Store(ref Unsafe.As<byte, Float8E4M3>(ref destination), scaled);
+
+    public static float Decode(byte code) => Float8Codec.Decode(code);
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static TLanes Decode<TLanes>(ref byte source)
+        where TLanes : struct, ILanes<TLanes> => Float8Format.Load<TLanes>(ref Unsafe.As<byte, Float8E4M3>(ref source));
+}
+
+/// <summary>INT8 rounded toward zero.</summary>
+internal readonly struct HostInt8Truncated : IHostFormat
+{
+    public static float MaxCode => 127f;
+
+    public static byte NotFinite => 0;
+
+    public static byte Encode(float scaled) => (byte)(sbyte)Math.Clamp(MathF.Truncate(scaled), -127f, 127f);
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static void Encode<TLanes>(TLanes scaled, ref byte destination)
+        where TLanes : struct, ILanes<TLanes> => HostInt8.StoreClamped(TLanes.Truncate(scaled), ref destination);
+
+    public static float Decode(byte code) => (sbyte)code;
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static TLanes Decode<TLanes>(ref byte source)
+        where TLanes : struct, ILanes<TLanes> => TLanes.ToSingle(TLanes.LoadSignedBytes(ref source));
+}
+
+/// <summary>INT8 rounded to nearest even.</summary>
+internal readonly struct HostInt8Nearest : IHostFormat
+{
+    // One unit in the last place of a float32 in [2^23, 2^24) is 1, so adding 1.5·2^23 makes the float adder round to integers of either sign.
+    private const int RounderBits = ((127 + 23) << 23) | (1 << 22);
+
+    public static float MaxCode => 127f;
+
+    public static byte NotFinite => 0;
+
+    public static byte Encode(float scaled) => (byte)(sbyte)Math.Clamp(MathF.Round(scaled, MidpointRounding.ToEven), -127f, 127f);
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static void Encode<TLanes>(TLanes scaled, ref byte destination)
+        where TLanes : struct, ILanes<TLanes>
+    {
+        TLanes rounder = TLanes.Create(RounderBits);
+        HostInt8.StoreClamped(TLanes.AddSingle(scaled, rounder) - rounder, ref destination);
+    }
+
+    public static float Decode(byte code) => (sbyte)code;
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static TLanes Decode<TLanes>(ref byte source)
+        where TLanes : struct, ILanes<TLanes> => HostInt8Truncated.Decode<TLanes>(ref source);
+}
+
+/// <summary>What both roundings of INT8 share.</summary>
+internal static class HostInt8
+{
+    /// <summary>Stores codes from −127 to 127. A value divided by its block's scale passes that by no more than its rounding.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static void StoreClamped<TLanes>(TLanes codes, ref byte destination)
+        where TLanes : struct, ILanes<TLanes>
+        => TLanes.StoreBytes(TLanes.Min(TLanes.Max(codes, TLanes.Create(-127)), TLanes.Create(127)), ref destination);
+}
