@@ -9,31 +9,53 @@ internal static class CheckpointWeight
     private const string WeightSuffix = ".weight";
     private const int UsualBlock = 128;
 
-    public static QuantizedMatrix Read(SafetensorsFile file, string name, BlockShape? block)
+    /// <summary>The name of the scales of a weight.</summary>
+    public static string ScaleNameOf(string weightName) => weightName + ScaleSuffix;
+
+    public static QuantizedMatrix Read(ITensorSource source, string name, BlockShape? block)
     {
-        TensorInfo weight = file.TryGet(name, out TensorInfo? exact) ? exact
-            : file.TryGet(name + WeightSuffix, out TensorInfo? ofModule) ? ofModule
-            : throw new SafetensorsException($"{file.Path} has neither a tensor '{name}' nor '{name}{WeightSuffix}'.");
-        ElementFormat format = weight.DType switch
+        TensorInfo weight = source.TryGet(name, out TensorInfo? exact) ? exact
+            : source.TryGet(name + WeightSuffix, out TensorInfo? ofModule) ? ofModule
+            : throw new SafetensorsException($"{source.Path} has neither a tensor '{name}' nor '{name}{WeightSuffix}'.");
+        if (FormatOf(weight) is null)
         {
-            SafetensorsDType.Float8E4M3 => ElementFormat.Float8E4M3,
-            SafetensorsDType.Int8 => ElementFormat.Int8,
-            _ => throw new SafetensorsException($"{file.Path}: weight {weight} is not quantized; expected F8_E4M3 or I8."),
-        };
-        if (weight.Shape is not [long rows, long columns])
-        {
-            throw new SafetensorsException($"{file.Path}: weight {weight} is not a matrix; expected [N, K].");
+            throw new SafetensorsException($"{source.Path}: weight {weight} is not quantized; expected F8_E4M3 or I8.");
         }
 
-        TensorInfo scale = file.Get(weight.Name + ScaleSuffix);
+        if (weight.Shape is not [long rows, long columns])
+        {
+            throw new SafetensorsException($"{source.Path}: weight {weight} is not a matrix; expected [N, K].");
+        }
+
+        if (!source.TryGet(ScaleNameOf(weight.Name), out TensorInfo? scale))
+        {
+            throw new SafetensorsException($"{source.Path} has no tensor '{ScaleNameOf(weight.Name)}'.");
+        }
+
+        return new QuantizedMatrix(
+            source.Read<byte>(weight.Name), rows, columns, source.Read<float>(scale.Name), SchemeOf(source.Path, weight, scale, block));
+    }
+
+    /// <summary>The format of a weight's codes, or null if it is not quantized.</summary>
+    public static ElementFormat? FormatOf(TensorInfo weight) => weight.DType switch
+    {
+        SafetensorsDType.Float8E4M3 => ElementFormat.Float8E4M3,
+        SafetensorsDType.Int8 => ElementFormat.Int8,
+        _ => null,
+    };
+
+    /// <summary>How a quantized matrix was quantized, told from the shapes of it and of its scales.</summary>
+    /// <exception cref="SafetensorsException">No block fits.</exception>
+    public static QuantizationScheme SchemeOf(string path, TensorInfo weight, TensorInfo scale, BlockShape? block)
+    {
+        ElementFormat format = FormatOf(weight)!.Value;
+        (long rows, long columns) = (weight.Shape[0], weight.Shape[1]);
         QuantizationScheme usual = new(format, ScaleGranularity.Block, block ?? new BlockShape(UsualBlock, UsualBlock));
         QuantizationScheme? scheme = usual.ScaleShape(rows, columns) is var grid && scale.Shape.AsSpan().SequenceEqual([grid.Rows, grid.Columns]) ? usual
             : block is null ? Infer(format, rows, columns, scale.Shape)
             : null;
-        return scheme is not null
-            ? new QuantizedMatrix(file.Read<byte>(weight.Name), rows, columns, file.Read<float>(scale.Name), scheme)
-            : throw new SafetensorsException(
-                $"{file.Path}: scales {scale} do not fit weight {weight}; expected [{grid.Rows}, {grid.Columns}] for {usual.Block} blocks.");
+        return scheme ?? throw new SafetensorsException(
+            $"{path}: scales {scale} do not fit weight {weight}; expected [{grid.Rows}, {grid.Columns}] for {usual.Block} blocks.");
     }
 
     private static QuantizationScheme? Infer(ElementFormat format, long rows, long columns, long[] scale)

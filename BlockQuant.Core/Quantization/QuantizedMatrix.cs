@@ -89,4 +89,16 @@ public sealed class QuantizedMatrix
         ArgumentNullException.ThrowIfNull(weightName);
         return CheckpointWeight.Read(file, weightName, block);
     }
+
+    /// <summary>Reads a weight and its scales from a checkpoint, which may be of many files.</summary>
+    /// <param name="checkpoint">The checkpoint.</param>
+    /// <param name="weightName">As for <see cref="FromSafetensors"/>; weight and scales need not be in one file.</param>
+    /// <param name="block">As for <see cref="FromSafetensors"/>.</param>
+    /// <exception cref="SafetensorsException">A tensor is missing or has another dtype or shape; the message says what was found and expected.</exception>
+    public static QuantizedMatrix FromCheckpoint(Checkpoint checkpoint, string weightName, BlockShape? block = null)
+    {
+        ArgumentNullException.ThrowIfNull(checkpoint);
+        ArgumentNullException.ThrowIfNull(weightName);
+        return CheckpointWeight.Read(checkpoint, weightName, block);
+    }
 }

@@ -1,4 +1,3 @@
-using System.Buffers.Binary;
 using System.Diagnostics.CodeAnalysis;
 using System.IO.MemoryMappedFiles;
 using System.Runtime.CompilerServices;
@@ -13,7 +12,7 @@ namespace BlockQuant.Storage;
 /// The header is checked against the file's size before anything is handed out. Any number of threads may read at once;
 /// none may while the file is being disposed, and the file must not shrink while it is open.
 /// </remarks>
-public sealed unsafe class SafetensorsFile : IDisposable
+public sealed unsafe class SafetensorsFile : ITensorSource, IDisposable
 {
     private readonly MemoryMappedFile mapping;
     private readonly MemoryMappedViewAccessor view;
@@ -51,7 +50,7 @@ public sealed unsafe class SafetensorsFile : IDisposable
         SafetensorsHeader header;
         try
         {
-            header = ReadHeader(stream);
+            header = SafetensorsHeader.Read(stream.SafeFileHandle);
         }
         catch (SafetensorsException error)
         {
@@ -153,32 +152,6 @@ public sealed unsafe class SafetensorsFile : IDisposable
         view.SafeMemoryMappedViewHandle.ReleasePointer();
         view.Dispose();
         mapping.Dispose();
-    }
-
-    private static SafetensorsHeader ReadHeader(FileStream stream)
-    {
-        long fileLength = stream.Length;
-        if (fileLength < SafetensorsHeader.PrefixLength)
-        {
-            throw new SafetensorsException($"the file has {fileLength} bytes, too few for the length of a header.");
-        }
-
-        Span<byte> prefix = stackalloc byte[SafetensorsHeader.PrefixLength];
-        stream.ReadExactly(prefix);
-        ulong headerLength = BinaryPrimitives.ReadUInt64LittleEndian(prefix);
-        if (headerLength > SafetensorsHeader.LongestHeader)
-        {
-            throw new SafetensorsException($"the header claims {headerLength} bytes; the format allows {SafetensorsHeader.LongestHeader}.");
-        }
-
-        if ((long)headerLength > fileLength - SafetensorsHeader.PrefixLength)
-        {
-            throw new SafetensorsException($"the file is truncated: it has {fileLength} bytes, and its header alone claims {headerLength}.");
-        }
-
-        var json = new byte[headerLength];
-        stream.ReadExactly(json);
-        return SafetensorsHeader.Parse(json, fileLength);
     }
 
     private TensorInfo Known(string name)

@@ -1,4 +1,6 @@
+using System.Buffers.Binary;
 using System.Text.Json;
+using Microsoft.Win32.SafeHandles;
 
 namespace BlockQuant.Storage;
 
@@ -29,6 +31,51 @@ internal sealed class SafetensorsHeader
     public IReadOnlyList<TensorInfo> Tensors { get; }
 
     public IReadOnlyDictionary<string, string> Metadata { get; }
+
+    /// <summary>Reads and checks the header of an open file.</summary>
+    /// <exception cref="SafetensorsException">Anything is wrong with it, or the file is too short for it.</exception>
+    public static SafetensorsHeader Read(SafeFileHandle file)
+    {
+        long fileLength = RandomAccess.GetLength(file);
+        if (fileLength < PrefixLength)
+        {
+            throw new SafetensorsException($"the file has {fileLength} bytes, too few for the length of a header.");
+        }
+
+        Span<byte> prefix = stackalloc byte[PrefixLength];
+        ReadExactly(file, prefix, 0);
+        ulong headerLength = BinaryPrimitives.ReadUInt64LittleEndian(prefix);
+        if (headerLength > LongestHeader)
+        {
+            throw new SafetensorsException($"the header claims {headerLength} bytes; the format allows {LongestHeader}.");
+        }
+
+        if ((long)headerLength > fileLength - PrefixLength)
+        {
+            throw new SafetensorsException($"the file is truncated: it has {fileLength} bytes, and its header alone claims {headerLength}.");
+        }
+
+        var json = new byte[headerLength];
+        ReadExactly(file, json, PrefixLength);
+        return Parse(json, fileLength);
+    }
+
+    /// <summary>Fills a span from a place in a file.</summary>
+    /// <exception cref="SafetensorsException">The file ends before the span is full: it shrank while it was open.</exception>
+    public static void ReadExactly(SafeFileHandle file, Span<byte> destination, long offset)
+    {
+        while (!destination.IsEmpty)
+        {
+            int count = RandomAccess.Read(file, destination, offset);
+            if (count == 0)
+            {
+                throw new SafetensorsException($"the file ends at byte {offset}, where {destination.Length} more are expected.");
+            }
+
+            destination = destination[count..];
+            offset += count;
+        }
+    }
 
     /// <summary>Parses and checks a header.</summary>
     /// <param name="json">The header's bytes.</param>

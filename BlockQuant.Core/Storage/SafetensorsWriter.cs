@@ -37,11 +37,11 @@ public sealed class SafetensorsWriter : IDisposable
         ArgumentNullException.ThrowIfNull(tensors);
 
         // OrderBy is stable: tensors of one element size keep the caller's order.
-        TensorDeclaration[] ordered = [.. tensors.OrderByDescending(tensor => SafetensorsElement.SizeOf(tensor.DType))];
+        TensorDeclaration[] ordered = [.. tensors.OrderByDescending(tensor => tensor.Copied is null ? SafetensorsElement.SizeOf(tensor.DType) : 0)];
         long end = 0;
         foreach (TensorDeclaration tensor in ordered)
         {
-            long length = ByteLength(tensor);
+            long length = tensor.ByteLength;
             if (tensor.Name == SafetensorsHeader.MetadataName || !regions.TryAdd(tensor.Name, new Region(end, length)))
             {
                 throw new ArgumentException($"tensor name '{tensor.Name}' is reserved or used twice.", nameof(tensors));
@@ -81,30 +81,24 @@ public sealed class SafetensorsWriter : IDisposable
     /// <param name="piece">The next elements.</param>
     /// <exception cref="ArgumentException">No such tensor was declared, or the piece reaches beyond its end.</exception>
     public void Write<T>(string name, ReadOnlySpan<T> piece)
+        where T : unmanaged =>
+        WriteAt(Declared(name), name, Declared(name).Written, piece);
+
+    /// <summary>Writes a piece of a tensor at a place of its own, for pieces that do not come in the order of the data.</summary>
+    /// <remarks>The caller sees to it that the pieces cover the tensor once: <see cref="Complete"/> counts bytes, not places.</remarks>
+    /// <typeparam name="T">Any type of the elements' layout; bytes are written as they are.</typeparam>
+    /// <param name="name">The tensor, as declared.</param>
+    /// <param name="offset">The piece's first byte, counted from the tensor's start.</param>
+    /// <param name="piece">The elements.</param>
+    /// <exception cref="ArgumentException">No such tensor was declared, or the piece reaches beyond its end.</exception>
+    public void Write<T>(string name, long offset, ReadOnlySpan<T> piece)
         where T : unmanaged
     {
-        if (!regions.TryGetValue(name, out Region? region))
-        {
-            throw new ArgumentException($"tensor '{name}' was not declared.", nameof(name));
-        }
-
-        long length = (long)piece.Length * Unsafe.SizeOf<T>();
-        if (length > region.Length - region.Written)
-        {
-            throw new ArgumentException($"tensor '{name}' has room for {region.Length - region.Written} more bytes; the piece has {length}.", nameof(piece));
-        }
-
-        // A span of wide elements may have more bytes than a span can count.
-        const int LongestPart = 1 << 27;
-        for (int first = 0; first < piece.Length; first += LongestPart)
-        {
-            ReadOnlySpan<byte> part = MemoryMarshal.AsBytes(piece.Slice(first, Math.Min(LongestPart, piece.Length - first)));
-            RandomAccess.Write(file, part, dataStart + region.Offset + region.Written);
-            region.Written += part.Length;
-        }
+        ArgumentOutOfRangeException.ThrowIfNegative(offset);
+        WriteAt(Declared(name), name, offset, piece);
     }
 
-    /// <summary>Ends the file and gives it its name.</summary>
+    /// <summary>Ends the file and, once it is on the disk, gives it its name.</summary>
     /// <exception cref="InvalidOperationException">A tensor is not wholly written.</exception>
     public void Complete()
     {
@@ -116,6 +110,7 @@ public sealed class SafetensorsWriter : IDisposable
             }
         }
 
+        RandomAccess.FlushToDisk(file);
         file.Dispose();
         File.Move(partialPath, path, overwrite: true);
         completed = true;
@@ -131,8 +126,59 @@ public sealed class SafetensorsWriter : IDisposable
         }
     }
 
+    private Region Declared(string name) =>
+        regions.TryGetValue(name, out Region? region) ? region : throw new ArgumentException($"tensor '{name}' was not declared.", nameof(name));
+
+    private void WriteAt<T>(Region region, string name, long offset, ReadOnlySpan<T> piece)
+        where T : unmanaged
+    {
+        long length = (long)piece.Length * Unsafe.SizeOf<T>();
+        if (length > region.Length - offset)
+        {
+            throw new ArgumentException($"tensor '{name}' has room for {Math.Max(region.Length - offset, 0)} more bytes; the piece has {length}.", nameof(piece));
+        }
+
+        // A span of wide elements may have more bytes than a span can count.
+        const int LongestPart = 1 << 27;
+        for (int first = 0; first < piece.Length; first += LongestPart)
+        {
+            ReadOnlySpan<byte> part = MemoryMarshal.AsBytes(piece.Slice(first, Math.Min(LongestPart, piece.Length - first)));
+            RandomAccess.Write(file, part, dataStart + region.Offset + offset);
+            offset += part.Length;
+            region.Written += part.Length;
+        }
+    }
+
+    private Region Declared(string name) =>
+        regions.TryGetValue(name, out Region? region) ? region : throw new ArgumentException($"tensor '{name}' was not declared.", nameof(name));
+
+    private void WriteAt<T>(Region region, string name, long offset, ReadOnlySpan<T> piece)
+        where T : unmanaged
+    {
+        long length = (long)piece.Length * Unsafe.SizeOf<T>();
+        if (length > region.Length - offset)
+        {
+            throw new ArgumentException($"tensor '{name}' has room for {Math.Max(region.Length - offset, 0)} more bytes; the piece has {length}.", nameof(piece));
+        }
+
+        // A span of wide elements may have more bytes than a span can count.
+        const int LongestPart = 1 << 27;
+        for (int first = 0; first < piece.Length; first += LongestPart)
+        {
+            ReadOnlySpan<byte> part = MemoryMarshal.AsBytes(piece.Slice(first, Math.Min(LongestPart, piece.Length - first)));
+            RandomAccess.Write(file, part, dataStart + region.Offset + offset);
+            offset += part.Length;
+            region.Written += part.Length;
+        }
+    }
+
     private static long ByteLength(TensorDeclaration tensor)
     {
+        if (tensor.Copied is not null)
+        {
+            return tensor.Copied.ByteLength;
+        }
+
         long length = SafetensorsElement.SizeOf(tensor.DType);
         foreach (long extent in tensor.Shape)
         {
@@ -169,7 +215,7 @@ public sealed class SafetensorsWriter : IDisposable
             {
                 Region region = regions[tensor.Name];
                 json.WriteStartObject(tensor.Name);
-                json.WriteString("dtype", SafetensorsElement.NameOf(tensor.DType));
+                json.WriteString("dtype", tensor.DTypeName);
                 WriteIntegers(json, "shape", tensor.Shape);
                 WriteIntegers(json, "data_offsets", [region.Offset, region.Offset + region.Length]);
                 json.WriteEndObject();
