@@ -1,0 +1,39 @@
+namespace BlockQuant.Tool.Output;
+
+/// <summary>Writes small files that are never seen half written.</summary>
+internal static class AtomicFile
+{
+    public const string PartialSuffix = ".partial";
+
+    /// <summary>Writes under a temporary name beside the target and renames once the bytes are on the disk.</summary>
+    public static void Write(string path, Action<Stream> write)
+    {
+        string partial = path + PartialSuffix;
+
+        // A leftover may be a link to elsewhere; a new file is not.
+        File.Delete(partial);
+        try
+        {
+            using (var stream = new FileStream(partial, FileMode.CreateNew, FileAccess.Write))
+            {
+                write(stream);
+                stream.Flush(flushToDisk: true);
+            }
+
+            File.Move(partial, path, overwrite: true);
+        }
+        catch
+        {
+            File.Delete(partial);
+            throw;
+        }
+    }
+
+    public static void Write(string path, byte[] content) => Write(path, stream => stream.Write(content));
+
+    public static void Copy(string source, string path) => Write(path, stream =>
+    {
+        using var input = new FileStream(source, FileMode.Open, FileAccess.Read);
+        input.CopyTo(stream);
+    });
+}

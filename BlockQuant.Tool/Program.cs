@@ -1,0 +1,4 @@
+using BlockQuant.Tool;
+using BlockQuant.Tool.Output;
+
+return ToolProgram.Run(args, ToolConsole.OfProcess());
