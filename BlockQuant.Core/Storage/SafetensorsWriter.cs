@@ -149,50 +149,6 @@ public sealed class SafetensorsWriter : IDisposable
         }
     }
 
-    private Region Declared(string name) =>
-        regions.TryGetValue(name, out Region? region) ? region : throw new ArgumentException($"tensor '{name}' was not declared.", nameof(name));
-
-    private void WriteAt<T>(Region region, string name, long offset, ReadOnlySpan<T> piece)
-        where T : unmanaged
-    {
-        long length = (long)piece.Length * Unsafe.SizeOf<T>();
-        if (length > region.Length - offset)
-        {
-            throw new ArgumentException($"tensor '{name}' has room for {Math.Max(region.Length - offset, 0)} more bytes; the piece has {length}.", nameof(piece));
-        }
-
-        // A span of wide elements may have more bytes than a span can count.
-        const int LongestPart = 1 << 27;
-        for (int first = 0; first < piece.Length; first += LongestPart)
-        {
-            ReadOnlySpan<byte> part = MemoryMarshal.AsBytes(piece.Slice(first, Math.Min(LongestPart, piece.Length - first)));
-            RandomAccess.Write(file, part, dataStart + region.Offset + offset);
-            offset += part.Length;
-            region.Written += part.Length;
-        }
-    }
-
-    private static long ByteLength(TensorDeclaration tensor)
-    {
-        if (tensor.Copied is not null)
-        {
-            return tensor.Copied.ByteLength;
-        }
-
-        long length = SafetensorsElement.SizeOf(tensor.DType);
-        foreach (long extent in tensor.Shape)
-        {
-            if (extent < 0 || (extent > 0 && length > long.MaxValue / extent))
-            {
-                throw new ArgumentException($"tensor '{tensor.Name}' has shape [{string.Join(", ", tensor.Shape)}]; expected extents from 0, {long.MaxValue} bytes at most.");
-            }
-
-            length *= extent;
-        }
-
-        return length;
-    }
-
     private byte[] Header(IEnumerable<TensorDeclaration> tensors, IReadOnlyDictionary<string, string>? metadata)
     {
         using var stream = new MemoryStream();
