@@ -1,12 +1,14 @@
 #if !EMULATOR
 using BlockQuant.Kernels.Hopper;
 using BlockQuant.Kernels.Hopper.Compiler;
+using BlockQuant.Kernels.Vector;
+using BlockQuant.Kernels.Vector.Compiler;
 
 namespace BlockQuant.Benchmarks;
 
 /// <summary>
 /// <c>generate-ptx [REPOSITORY]</c>: writes the PTX of the Hopper kernels, and the hashes of the sources it was made of, into
-/// BlockQuant.Kernels/Hopper/Ptx of the checkout (the current folder unless named).
+/// BlockQuant.Kernels/Hopper/Ptx of the checkout (the current folder unless named), and that of the vector kernels into Vector/Ptx.
 /// </summary>
 internal static class PtxGeneration
 {
@@ -27,6 +29,12 @@ internal static class PtxGeneration
             File.WriteAllText(Path.Combine(folder, kernel.Name + ".ptx"), compiler.Compile(kernel));
         File.WriteAllText(Path.Combine(folder, PtxManifest.FileName), PtxManifest.Of(sources));
         Console.WriteLine($"{HopperKernel.All.Count} kernels written to {folder}.");
+
+        string vectorFolder = Path.Combine(sources, "..", "Vector", "Ptx");
+        using var vectorCompiler = new VectorCompiler();
+        foreach (var kernel in VectorKernel.All.Values)
+            File.WriteAllText(Path.Combine(vectorFolder, kernel.Name + ".ptx"), vectorCompiler.Compile(kernel));
+        Console.WriteLine($"{VectorKernel.All.Count} kernels written to {vectorFolder}.");
         return 0;
     }
 }

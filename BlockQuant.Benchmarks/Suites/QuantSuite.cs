@@ -1,4 +1,3 @@
-using BlockQuant.Kernels.Cuda;
 using BlockQuant.Kernels.Portable;
 using BlockQuant.Kernels.Vector;
 using BlockQuant.Reference;
@@ -11,36 +10,30 @@ internal static class QuantSuite
 {
     private const int SampledRows = 256;
 
-    public static void Run(GpuTimer timer)
+    public static IEnumerable<SuiteResult> Run(GpuTimer timer)
     {
-        foreach (VectorKernel kernel in VectorKernel.All.Values)
-        {
-            CudaModule module = VectorKernels.Current.Load(kernel);
-            Console.WriteLine($"{kernel.Name}: {module.Registers} registers");
-        }
-
         foreach (int rows in new[] { 4096, 32768 })
         {
-            Quantize<BFloat16Element, Float8Format>(timer, "fp8 activations bf16", rows, 7168, 1, QuantizationScheme.Fp8TokenGroup128);
-            Quantize<BFloat16Element, Int8TowardZeroFormat>(timer, "int8 activations bf16", rows, 7168, 1, QuantizationScheme.Int8TokenGroup128);
-            Dequantize<BFloat16Element, Float8Format>(timer, "fp8 dequantize groups bf16", rows, 7168, 1);
+            yield return Quantize<BFloat16Element, Float8Format>(timer, "fp8 activations bf16", rows, 7168, 1, QuantizationScheme.Fp8TokenGroup128);
+            yield return Quantize<BFloat16Element, Int8TowardZeroFormat>(timer, "int8 activations bf16", rows, 7168, 1, QuantizationScheme.Int8TokenGroup128);
+            yield return Dequantize<BFloat16Element, Float8Format>(timer, "fp8 dequantize groups bf16", rows, 7168, 1);
         }
 
         foreach (int rows in new[] { 4096, 12288 })
         {
-            Quantize<BFloat16Element, Int8TowardZeroFormat>(timer, "int8 weights bf16", rows, 4096, 128, QuantizationScheme.Int8Block128);
-            Quantize<BFloat16Element, Float8Format>(timer, "fp8 weights bf16", rows, 4096, 128, QuantizationScheme.Fp8Block128);
-            Dequantize<BFloat16Element, Float8Format>(timer, "fp8 dequantize blocks bf16", rows, 4096, 128);
+            yield return Quantize<BFloat16Element, Int8TowardZeroFormat>(timer, "int8 weights bf16", rows, 4096, 128, QuantizationScheme.Int8Block128);
+            yield return Quantize<BFloat16Element, Float8Format>(timer, "fp8 weights bf16", rows, 4096, 128, QuantizationScheme.Fp8Block128);
+            yield return Dequantize<BFloat16Element, Float8Format>(timer, "fp8 dequantize blocks bf16", rows, 4096, 128);
         }
 
-        Gelu(timer, 4096, 12288);
-        Gelu(timer, 32768, 12288);
-        Quantize<Float16Element, Float8Format>(timer, "fp8 activations f16", 4096, 7168, 1, QuantizationScheme.Fp8TokenGroup128);
-        Quantize<Float32Element, Float8Format>(timer, "fp8 activations f32", 4096, 7168, 1, QuantizationScheme.Fp8TokenGroup128);
-        Quantize<Float32Element, Int8NearestFormat>(timer, "int8 nearest activations f32", 4096, 7168, 1, QuantizationScheme.Int8TokenGroup128);
+        yield return Gelu(timer, 4096, 12288);
+        yield return Gelu(timer, 32768, 12288);
+        yield return Quantize<Float16Element, Float8Format>(timer, "fp8 activations f16", 4096, 7168, 1, QuantizationScheme.Fp8TokenGroup128);
+        yield return Quantize<Float32Element, Float8Format>(timer, "fp8 activations f32", 4096, 7168, 1, QuantizationScheme.Fp8TokenGroup128);
+        yield return Quantize<Float32Element, Int8NearestFormat>(timer, "int8 nearest activations f32", 4096, 7168, 1, QuantizationScheme.Int8TokenGroup128);
     }
 
-    private static void Quantize<TElement, TFormat>(GpuTimer timer, string name, int rows, int columns, int blockRows, QuantizationScheme scheme)
+    private static SuiteResult Quantize<TElement, TFormat>(GpuTimer timer, string name, int rows, int columns, int blockRows, QuantizationScheme scheme)
         where TElement : struct
         where TFormat : struct, ICodeFormat
     {
@@ -52,7 +45,7 @@ internal static class QuantSuite
         values[columns + 5] = float.NaN;
         values[2 * columns + 200] = float.PositiveInfinity;
         values[3 * columns + 9] = -0f;
-        Call(timer, name, kernel, rows, columns, Bits(values, typeof(TElement)), elementBytes, 0, 1, scales, (codes, outputScales) =>
+        return Call(timer, name, kernel, rows, columns, Bits(values, typeof(TElement)), elementBytes, 0, 1, scales, (codes, outputScales) =>
         {
             bool fp8 = typeof(TFormat) == typeof(Float8Format);
             RoundingMode rounding = typeof(TFormat) == typeof(Int8NearestFormat) ? RoundingMode.Nearest : RoundingMode.ReferenceCompatible;
@@ -63,14 +56,14 @@ internal static class QuantSuite
         });
     }
 
-    private static void Dequantize<TElement, TFormat>(GpuTimer timer, string name, int rows, int columns, int blockRows)
+    private static SuiteResult Dequantize<TElement, TFormat>(GpuTimer timer, string name, int rows, int columns, int blockRows)
         where TElement : struct
         where TFormat : struct, ICodeFormat
     {
         byte[] codes = Codes(columns * SampledRows, fp8: true);
         long length = (long)rows * columns, scales = length / 128 / blockRows;
         VectorKernel kernel = blockRows == 1 ? VectorKernel.Of<TElement, TFormat>.DequantizeGroups : VectorKernel.Of<TElement, TFormat>.DequantizeBlocks;
-        Call(timer, name, kernel, rows, columns, codes, 1, scales, 2, 0, (bytes, _) =>
+        return Call(timer, name, kernel, rows, columns, codes, 1, scales, 2, 0, (bytes, _) =>
         {
             int wrong = 0;
             for (int i = 0; i < codes.Length; i++)
@@ -85,11 +78,11 @@ internal static class QuantSuite
         });
     }
 
-    private static void Gelu(GpuTimer timer, int rows, int columns)
+    private static SuiteResult Gelu(GpuTimer timer, int rows, int columns)
     {
         byte[] codes = Codes(columns * SampledRows, fp8: false);
         long scales = (long)rows * columns / 128;
-        Call(timer, "int8 gelu", VectorKernel.Gelu<Int8TowardZeroFormat>.Groups, rows, columns, codes, 1, scales, 1, scales, (found, foundScales) =>
+        return Call(timer, "int8 gelu", VectorKernel.Gelu<Int8TowardZeroFormat>.Groups, rows, columns, codes, 1, scales, 1, scales, (found, foundScales) =>
         {
             int wrong = 0, far = 0;
             double worstScale = 0;
@@ -123,7 +116,7 @@ internal static class QuantSuite
     }
 
     // The device's matrix repeats the sampled rows.
-    private static unsafe void Call(
+    private static unsafe SuiteResult Call(
         GpuTimer timer, string name, VectorKernel kernel, int rows, int columns, byte[] sample, int sourceBytes, long sourceScales, int outputBytes,
         long outputScales, Func<byte[], float[], string> check)
     {
@@ -180,11 +173,14 @@ internal static class QuantSuite
         void Copy(int turn) => kernels.Launch(VectorKernel.Copy, plain[turn % copies], timer.Stream);
         double spaced = timer.Spaced(Launch), spacedCopy = timer.Spaced(Copy);
         double sustained = timer.Sustained(Launch, 4 * copies, 60), sustainedCopy = timer.Sustained(Copy, 4 * copies, 60);
-        Console.WriteLine(
-            $"{name} [{rows},{columns}]: {verdict}; spaced {spaced:F1} us {total / spaced / 1000:F0} GB/s, copy {2 * half / spacedCopy / 1000:F0} GB/s, "
-            + $"ratio {spacedCopy / spaced:F3}; sustained {sustained:F1} us {total / sustained / 1000:F0} GB/s, "
-            + $"copy {2 * half / sustainedCopy / 1000:F0} GB/s, ratio {sustainedCopy / sustained:F3}");
         operands.Free();
+        string ratios = $"{spacedCopy / spaced:F3} of a copy of the same bytes spaced, {sustainedCopy / sustained:F3} sustained";
+        return new SuiteResult("quant", rows, 0, columns, $"{name}: {verdict}; {ratios}")
+        {
+            SpacedMicroseconds = spaced,
+            SustainedMicroseconds = sustained,
+            Bytes = total,
+        };
     }
 
     private static float Scale(long group) => group == 7 ? float.NaN : (0.5f + group * 2654435761L % 1000 / 1000f) / 40;

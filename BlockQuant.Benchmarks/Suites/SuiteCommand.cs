@@ -26,12 +26,13 @@ internal static class SuiteCommand
         {
             "check" => DenseSuite.Check(timer),
             "host" => HostSuite.Run(timer),
+            "quant" => QuantSuite.Run(timer),
             "dense" => DenseSuite.Run(timer, tokens, arguments.Contains("--sweep")),
-            "all" => HostSuite.Run(timer).Concat(DenseSuite.Check(timer)).Concat(DenseSuite.Run(timer, tokens, sweep: false)),
+            "all" => HostSuite.Run(timer).Concat(DenseSuite.Check(timer)).Concat(DenseSuite.Run(timer, tokens, sweep: false)).Concat(QuantSuite.Run(timer)),
             _ => null,
         };
         if (running == null)
-            return Fail($"suite '{suite}' is unknown; expected check, dense, host or all.");
+            return Fail($"suite '{suite}' is unknown; expected check, dense, quant, host or all.");
 
         var results = new List<SuiteResult>();
         foreach (var result in running)

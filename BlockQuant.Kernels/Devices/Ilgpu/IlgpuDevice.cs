@@ -76,8 +76,9 @@ internal sealed class IlgpuDevice : ComputeDevice
 
     internal override IntPtr BindCudaStream(AcceleratorStream stream)
     {
+        ObjectDisposedException.ThrowIf(IsDisposed, this);
         accelerator.Bind();
-        return ((CudaStream)stream).StreamPtr;
+        return StreamHandle.Of(stream);
     }
 
     private protected override Delegate Load<TArguments>(Kernel<TArguments> kernel) => accelerator.LoadKernel(kernel.Method);
