@@ -15,7 +15,7 @@ internal static unsafe class BlockRuns<T, TSource, TLanes>
     private const int MagnitudeMask = 0x7FFF_FFFF;
 
     /// <summary>The larger, lane by lane, of <paramref name="amax"/> and the run's magnitudes, as the bits of float32: see <c>Magnitude</c> of the kernels.</summary>
-    [MethodImpl(MethodImplOptions.NoInlining)]
+    [MethodImpl(MethodImplOptions.AggressiveOptimization | MethodImplOptions.NoInlining)]
     public static TLanes MaxMagnitude(T* source, long length, TLanes amax)
     {
         TLanes mask = TLanes.Create(MagnitudeMask);
@@ -47,8 +47,26 @@ internal static unsafe class BlockRuns<T, TSource, TLanes>
         return TLanes.Max(amax, Load(source + length - TLanes.Count) & mask);
     }
 
-    /// <summary>Codes = source / scale.</summary>
-    [MethodImpl(MethodImplOptions.NoInlining)]
+    /// <summary>Codes = source / scale, which is finite but any other.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveOptimization | MethodImplOptions.NoInlining)]
+    public static void EncodeBounded<TFormat>(T* source, byte* codes, long length, float scale)
+        where TFormat : struct, IHostFormat
+    {
+        TLanes divisor = TLanes.Create(BitConverter.SingleToInt32Bits(scale));
+        long index = 0;
+        for (; index <= length - TLanes.Count; index += TLanes.Count)
+        {
+            TFormat.Encode(TFormat.Bound(TLanes.DivideSingle(Load(source + index), divisor)), ref codes[index]);
+        }
+
+        for (; index < length; index++)
+        {
+            codes[index] = TFormat.Encode(TFormat.Bound(TSource.Load(source[index]) / scale));
+        }
+    }
+
+    /// <summary>Codes = source / scale of the block.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveOptimization | MethodImplOptions.NoInlining)]
     public static void Encode<TFormat>(T* source, byte* codes, long length, float scale)
         where TFormat : struct, IHostFormat
     {
@@ -73,7 +91,7 @@ internal static unsafe class BlockRuns<T, TSource, TLanes>
     }
 
     /// <summary>Output = code × scale.</summary>
-    [MethodImpl(MethodImplOptions.NoInlining)]
+    [MethodImpl(MethodImplOptions.AggressiveOptimization | MethodImplOptions.NoInlining)]
     public static void Decode<TFormat, TTarget>(byte* codes, T* output, long length, float scale)
         where TFormat : struct, IHostFormat
         where TTarget : struct, ILaneTarget<T>

@@ -54,7 +54,7 @@ internal readonly unsafe struct ScaledQuantizeWork<T, TSource, TFormat, TLanes>(
     {
         if (float.IsFinite(scale))
         {
-            BlockRuns<T, TSource, TLanes>.Encode<TFormat>(source + begin, codes + begin, end - begin, scale);
+            BlockRuns<T, TSource, TLanes>.EncodeBounded<TFormat>(source + begin, codes + begin, end - begin, scale);
         }
         else
         {

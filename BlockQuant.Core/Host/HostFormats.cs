@@ -11,6 +11,13 @@ internal interface IHostFormat
     /// <summary>The code of every element of a block that holds NaN or ±∞.</summary>
     static abstract byte NotFinite { get; }
 
+    /// <summary>Brings a value that was not divided by its own block's scale into the range that <see cref="Encode(float)"/> takes.</summary>
+    static abstract float Bound(float scaled);
+
+    /// <inheritdoc cref="Bound(float)"/>
+    static abstract TLanes Bound<TLanes>(TLanes scaled)
+        where TLanes : struct, ILanes<TLanes>;
+
     static abstract byte Encode(float scaled);
 
     static abstract void Encode<TLanes>(TLanes scaled, ref byte destination)
@@ -29,17 +36,23 @@ internal readonly struct HostFloat8 : IHostFormat
 
     public static byte NotFinite => Float8Codec.NaNMagnitude;
 
+    public static float Bound(float scaled) => scaled;
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static TLanes Bound<TLanes>(TLanes scaled)
+        where TLanes : struct, ILanes<TLanes> => scaled;
+
     public static byte Encode(float scaled) => (byte)Float8Codec.EncodeSaturating(scaled);
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static void Encode<TLanes>(TLanes scaled, ref byte destination)
-        where TLanes : struct, ILanes<TLanes> => Float8Format.Store(ref Unsafe.As<byte, Float8E4M3>(ref destination), scaled);
+        where TLanes : struct, ILanes<TLanes> => Float8LaneFormat.Store(ref Unsafe.As<byte, Float8E4M3>(ref destination), scaled);
 
     public static float Decode(byte code) => Float8Codec.Decode(code);
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static TLanes Decode<TLanes>(ref byte source)
-        where TLanes : struct, ILanes<TLanes> => Float8Format.Load<TLanes>(ref Unsafe.As<byte, Float8E4M3>(ref source));
+        where TLanes : struct, ILanes<TLanes> => Float8LaneFormat.Load<TLanes>(ref Unsafe.As<byte, Float8E4M3>(ref source));
 }
 
 /// <summary>INT8 rounded toward zero.</summary>
@@ -48,6 +61,12 @@ internal readonly struct HostInt8Truncated : IHostFormat
     public static float MaxCode => 127f;
 
     public static byte NotFinite => 0;
+
+    public static float Bound(float scaled) => HostInt8.Bound(scaled);
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static TLanes Bound<TLanes>(TLanes scaled)
+        where TLanes : struct, ILanes<TLanes> => HostInt8.Bound(scaled);
 
     public static byte Encode(float scaled) => (byte)(sbyte)Math.Clamp(MathF.Truncate(scaled), -127f, 127f);
 
@@ -72,6 +91,12 @@ internal readonly struct HostInt8Nearest : IHostFormat
 
     public static byte NotFinite => 0;
 
+    public static float Bound(float scaled) => HostInt8.Bound(scaled);
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static TLanes Bound<TLanes>(TLanes scaled)
+        where TLanes : struct, ILanes<TLanes> => HostInt8.Bound(scaled);
+
     public static byte Encode(float scaled) => (byte)(sbyte)Math.Clamp(MathF.Round(scaled, MidpointRounding.ToEven), -127f, 127f);
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
@@ -92,6 +117,23 @@ internal readonly struct HostInt8Nearest : IHostFormat
 /// <summary>What both roundings of INT8 share.</summary>
 internal static class HostInt8
 {
+    private const int MagnitudeMask = 0x7FFF_FFFF;
+    private const int InfinityBits = 0x7F80_0000;
+    private const int MaxBits = ((127 + 6) << 23) | 0x7E_0000;
+
+    /// <summary>−127 to 127; NaN gives 0.</summary>
+    public static float Bound(float value) => float.IsNaN(value) ? 0f : Math.Clamp(value, -127f, 127f);
+
+    /// <inheritdoc cref="Bound(float)"/>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static TLanes Bound<TLanes>(TLanes value)
+        where TLanes : struct, ILanes<TLanes>
+    {
+        TLanes magnitude = value & TLanes.Create(MagnitudeMask);
+        TLanes bounded = TLanes.Min(magnitude, TLanes.Create(MaxBits)) | (value & TLanes.Create(~MagnitudeMask));
+        return TLanes.Select(TLanes.LessThan(TLanes.Create(InfinityBits), magnitude), default, bounded);
+    }
+
     /// <summary>Stores codes from −127 to 127. A value divided by its block's scale passes that by no more than its rounding.</summary>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static void StoreClamped<TLanes>(TLanes codes, ref byte destination)

@@ -4,7 +4,7 @@ namespace BlockQuant.Host;
 public static unsafe class HostQuantization
 {
     /// <summary>
-    /// Quantizes a matrix: the scale of a block is amax / 448 (FP8) or amax / 127 (INT8), at least 1e-12, and a code is value / scale,
+    /// Quantizes a matrix: the scale of a block is amax × (1 / 448) for FP8 or amax × (1 / 127) for INT8, at least 1e-12, and a code is value / scale,
     /// rounded and saturated.
     /// </summary>
     /// <param name="source">The matrix [rows, columns], row after row, of BFloat16, Half or Single.</param>
@@ -58,27 +58,21 @@ public static unsafe class HostQuantization
         HostSpans.RequireDisjoint(codes, nameof(codes), source, nameof(source));
         HostSpans.RequireDisjoint(scales, nameof(scales), source, nameof(source));
         HostSpans.RequireDisjoint(scales, nameof(scales), (ReadOnlySpan<byte>)codes, nameof(codes));
-        bool wholeTensor = scheme.Granularity == ScaleGranularity.Tensor;
+        HostQuantizer quantizer = HostQuantizer.Of(HostSpans.ElementKind<T>(nameof(source)), Format(scheme.Format, rounding), width);
         fixed (T* values = source)
         fixed (byte* codeBytes = codes)
         fixed (float* scaleValues = scales)
         {
-            if (typeof(T) == typeof(float))
+            if (scheme.Granularity != ScaleGranularity.Tensor)
             {
-                Quantize<float, SingleFormat>((float*)values, codeBytes, scaleValues, grid, scheme.Format, rounding, wholeTensor, width);
+                quantizer.Quantize((byte*)values, codeBytes, scaleValues, grid);
+                return;
             }
-            else if (typeof(T) == typeof(BFloat16))
-            {
-                Quantize<BFloat16, BFloat16Format>((BFloat16*)values, codeBytes, scaleValues, grid, scheme.Format, rounding, wholeTensor, width);
-            }
-            else if (typeof(T) == typeof(Half))
-            {
-                Quantize<Half, HalfFormat>((Half*)values, codeBytes, scaleValues, grid, scheme.Format, rounding, wholeTensor, width);
-            }
-            else
-            {
-                throw HostSpans.WrongElement<T>(nameof(source));
-            }
+
+            int amax = 0;
+            quantizer.MaxMagnitude((byte*)values, source.Length, &amax);
+            scaleValues[0] = quantizer.Scale(amax);
+            quantizer.QuantizeWithScale((byte*)values, codeBytes, source.Length, scaleValues[0]);
         }
     }
 
@@ -89,63 +83,23 @@ public static unsafe class HostQuantization
         ScaleGrid grid = RequireShapes(rows, columns, scheme, codes.Length, scales.Length, output.Length, nameof(output));
         HostSpans.RequireDisjoint(output, nameof(output), codes, nameof(codes));
         HostSpans.RequireDisjoint(output, nameof(output), scales, nameof(scales));
+        HostFormatKind format = Format(scheme.Format, RoundingMode.ReferenceCompatible);
+        HostQuantizer quantizer = HostQuantizer.Of(HostSpans.ElementKind<T>(nameof(output)), format, width);
         fixed (byte* codeBytes = codes)
         fixed (float* scaleValues = scales)
         fixed (T* values = output)
         {
-            if (typeof(T) == typeof(float))
-            {
-                Dequantize<float, SingleFormat>(codeBytes, scaleValues, (float*)values, grid, scheme.Format, width);
-            }
-            else if (typeof(T) == typeof(BFloat16))
-            {
-                Dequantize<BFloat16, BFloat16Format>(codeBytes, scaleValues, (BFloat16*)values, grid, scheme.Format, width);
-            }
-            else if (typeof(T) == typeof(Half))
-            {
-                Dequantize<Half, HalfFormat>(codeBytes, scaleValues, (Half*)values, grid, scheme.Format, width);
-            }
-            else
-            {
-                throw HostSpans.WrongElement<T>(nameof(output));
-            }
+            quantizer.Dequantize(codeBytes, scaleValues, (byte*)values, grid);
         }
     }
 
-    private static void Quantize<T, TSource>(
-        T* source, byte* codes, float* scales, ScaleGrid grid, ElementFormat format, RoundingMode rounding, bool wholeTensor, VectorWidth width)
-        where T : unmanaged
-        where TSource : struct, ILaneSource<T>
+    private static HostFormatKind Format(ElementFormat format, RoundingMode rounding) => (format, rounding) switch
     {
-        switch (format, rounding)
-        {
-            case (ElementFormat.Float8E4M3, _):
-                QuantizationEngine.Quantize<T, TSource, HostFloat8>(source, codes, scales, grid, wholeTensor, width);
-                break;
-            case (_, RoundingMode.ReferenceCompatible):
-                QuantizationEngine.Quantize<T, TSource, HostInt8Truncated>(source, codes, scales, grid, wholeTensor, width);
-                break;
-            case (_, RoundingMode.Nearest):
-                QuantizationEngine.Quantize<T, TSource, HostInt8Nearest>(source, codes, scales, grid, wholeTensor, width);
-                break;
-            default:
-                throw new ArgumentException($"rounding: {rounding}; expected ReferenceCompatible or Nearest.", nameof(rounding));
-        }
-    }
-
-    private static void Dequantize<T, TTarget>(byte* codes, float* scales, T* output, ScaleGrid grid, ElementFormat format, VectorWidth width)
-        where T : unmanaged
-        where TTarget : struct, ILaneSource<T>, ILaneTarget<T>
-    {
-        if (format == ElementFormat.Float8E4M3)
-        {
-            QuantizationEngine.Dequantize<T, TTarget, HostFloat8>(codes, scales, output, grid, width);
-        }
-        else
-        {
-            QuantizationEngine.Dequantize<T, TTarget, HostInt8Truncated>(codes, scales, output, grid, width);
-        }
-    }
+        (ElementFormat.Float8E4M3, _) => HostFormatKind.Float8,
+        (_, RoundingMode.ReferenceCompatible) => HostFormatKind.Int8Truncated,
+        (_, RoundingMode.Nearest) => HostFormatKind.Int8Nearest,
+        _ => throw new ArgumentException($"rounding: {rounding}; expected ReferenceCompatible or Nearest.", nameof(rounding)),
+    };
 
     private static ScaleGrid RequireShapes(
         long rows, long columns, QuantizationScheme scheme, int codes, int scales, int values, string valuesName)

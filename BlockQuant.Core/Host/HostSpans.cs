@@ -23,6 +23,10 @@ internal static class HostSpans
         }
     }
 
-    public static ArgumentException WrongElement<T>(string operand)
-        => new($"{operand}: element type {typeof(T).Name}; expected BFloat16, Half or Single.", operand);
+    public static HostElementKind ElementKind<T>(string operand)
+        where T : unmanaged
+        => typeof(T) == typeof(float) ? HostElementKind.Float32
+            : typeof(T) == typeof(Half) ? HostElementKind.Float16
+            : typeof(T) == typeof(BFloat16) ? HostElementKind.BFloat16
+            : throw new ArgumentException($"{operand}: element type {typeof(T).Name}; expected BFloat16, Half or Single.", operand);
 }

@@ -1,4 +1,6 @@
 using System.Runtime.Intrinsics;
+using System.Runtime.Intrinsics.Arm;
+using System.Runtime.Intrinsics.X86;
 
 namespace BlockQuant.Host;
 
@@ -16,4 +18,8 @@ internal static class HostVectors
     /// <summary>The widest vectors that are not emulated.</summary>
     public static VectorWidth Widest { get; } =
         Vector512.IsHardwareAccelerated ? VectorWidth.Bits512 : Vector256.IsHardwareAccelerated ? VectorWidth.Bits256 : VectorWidth.Bits128;
+
+    /// <summary>The name of the instructions behind <see cref="Widest"/>.</summary>
+    public static string Name { get; } =
+        Avx512F.IsSupported ? "AVX-512" : Avx2.IsSupported ? "AVX2" : AdvSimd.IsSupported ? "NEON" : $"{(int)Widest}-bit vectors";
 }

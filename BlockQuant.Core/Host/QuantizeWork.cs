@@ -6,7 +6,8 @@ namespace BlockQuant.Host;
 /// Quantizes the blocks of a matrix by their own largest magnitudes. An item is a few neighbouring blocks, few enough that their elements are
 /// still in the cache when they are encoded, and enough that rows are read in long runs.
 /// </summary>
-internal readonly unsafe struct QuantizeWork<T, TSource, TFormat, TLanes>(T* source, byte* codes, float* scales, ScaleGrid grid) : IRangeWork
+internal readonly unsafe struct QuantizeWork<T, TSource, TFormat, TLanes>(T* source, byte* codes, float* scales, ScaleGrid grid, float minScale)
+    : IRangeWork
     where T : unmanaged
     where TSource : struct, ILaneSource<T>
     where TFormat : struct, IHostFormat
@@ -20,14 +21,15 @@ internal readonly unsafe struct QuantizeWork<T, TSource, TFormat, TLanes>(T* sou
     private readonly byte* codes = codes;
     private readonly float* scales = scales;
     private readonly ScaleGrid grid = grid;
+    private readonly float minScale = minScale;
     private readonly long blocksPerItem = Math.Clamp(
         CachedBytes / sizeof(T) / (grid.BlockRows * grid.BlockColumns), 1, Math.Min(MaxBlocks, Math.Max(1, grid.ScaleColumns)));
 
     private long ItemsPerRow => (grid.ScaleColumns + blocksPerItem - 1) / blocksPerItem;
 
-    public static void Run(T* source, byte* codes, float* scales, ScaleGrid grid)
+    public static void Run(T* source, byte* codes, float* scales, ScaleGrid grid, float minScale)
     {
-        var work = new QuantizeWork<T, TSource, TFormat, TLanes>(source, codes, scales, grid);
+        var work = new QuantizeWork<T, TSource, TFormat, TLanes>(source, codes, scales, grid, minScale);
         long itemElements = Math.Max(1, grid.BlockRows * grid.BlockColumns * work.blocksPerItem);
         ParallelRange.Run(work, grid.ScaleRows * work.ItemsPerRow, ChunkElements / itemElements);
     }
@@ -62,7 +64,7 @@ internal readonly unsafe struct QuantizeWork<T, TSource, TFormat, TLanes>(T* sou
         float* blockScales = scales + scaleRow * grid.ScaleColumns + firstBlock;
         for (int block = 0; block < count; block++)
         {
-            blockScales[block] = BlockScale.Of<TFormat>(TLanes.MaxLane(amax[block]));
+            blockScales[block] = BlockScale.Of<TFormat>(TLanes.MaxLane(amax[block]), minScale);
         }
 
         for (long row = row0; row < row1; row++)

@@ -15,7 +15,7 @@ public static class BulkConversion
 {
     /// <summary>Widens FP8 to float32, exactly.</summary>
     public static void ToSingle(ReadOnlySpan<Float8E4M3> source, Span<float> destination) =>
-        Convert<Float8E4M3, float, Float8Format, SingleFormat>(source, destination);
+        Convert<Float8E4M3, float, Float8LaneFormat, SingleFormat>(source, destination);
 
     /// <summary>Widens bfloat16 to float32, exactly.</summary>
     public static void ToSingle(ReadOnlySpan<BFloat16> source, Span<float> destination) =>
@@ -27,7 +27,7 @@ public static class BulkConversion
 
     /// <summary>Widens FP8 to bfloat16, exactly.</summary>
     public static void ToBFloat16(ReadOnlySpan<Float8E4M3> source, Span<BFloat16> destination) =>
-        Convert<Float8E4M3, BFloat16, Float8Format, BFloat16Format>(source, destination);
+        Convert<Float8E4M3, BFloat16, Float8LaneFormat, BFloat16Format>(source, destination);
 
     /// <summary>Rounds float32 to the nearest bfloat16, ties to even.</summary>
     public static void ToBFloat16(ReadOnlySpan<float> source, Span<BFloat16> destination) =>
@@ -35,7 +35,7 @@ public static class BulkConversion
 
     /// <summary>Widens FP8 to binary16, exactly.</summary>
     public static void ToHalf(ReadOnlySpan<Float8E4M3> source, Span<Half> destination) =>
-        Convert<Float8E4M3, Half, Float8Format, HalfFormat>(source, destination);
+        Convert<Float8E4M3, Half, Float8LaneFormat, HalfFormat>(source, destination);
 
     /// <summary>Rounds float32 to the nearest binary16, ties to even.</summary>
     public static void ToHalf(ReadOnlySpan<float> source, Span<Half> destination) =>
@@ -59,7 +59,7 @@ public static class BulkConversion
     {
         if (overflow == OverflowMode.Saturate)
         {
-            Convert<TFrom, Float8E4M3, TSource, Float8Format>(source, destination);
+            Convert<TFrom, Float8E4M3, TSource, Float8LaneFormat>(source, destination);
         }
         else
         {

@@ -48,6 +48,12 @@ internal interface ILanes<TSelf>
     /// <summary>The product of the lanes as float32.</summary>
     static abstract TSelf MultiplySingle(TSelf left, TSelf right);
 
+    /// <summary>left × right + addend of the lanes as float32, rounded once where the machine can.</summary>
+    static abstract TSelf MultiplyAddSingle(TSelf left, TSelf right, TSelf addend);
+
+    /// <summary>The sum of all lanes as float32, always in the same order.</summary>
+    static abstract float SumSingle(TSelf value);
+
     /// <summary>The quotient of the lanes as float32, rounded once.</summary>
     static abstract TSelf DivideSingle(TSelf left, TSelf right);
 

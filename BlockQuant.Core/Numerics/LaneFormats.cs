@@ -114,7 +114,7 @@ internal readonly struct UnsignedNaNHalfFormat : ILaneSource<Half>
 }
 
 /// <summary><see cref="Float8Codec"/> over vectors; stores saturate.</summary>
-internal readonly struct Float8Format : ILaneSource<Float8E4M3>, ILaneTarget<Float8E4M3>
+internal readonly struct Float8LaneFormat : ILaneSource<Float8E4M3>, ILaneTarget<Float8E4M3>
 {
     public static float Load(Float8E4M3 value) => Float8Codec.Decode(value.Bits);
 
@@ -171,8 +171,8 @@ internal readonly struct NonSaturatingFloat8Format : ILaneTarget<Float8E4M3>
     public static void Store<TLanes>(ref Float8E4M3 destination, TLanes bits)
         where TLanes : struct, ILanes<TLanes>
     {
-        TLanes magnitude = Float8Format.RoundMagnitude(bits & TLanes.Create(Float8Codec.MagnitudeMask));
-        TLanes code = TLanes.Min(magnitude, TLanes.Create(Float8Codec.NaNMagnitude)) | Float8Format.Sign(bits);
+        TLanes magnitude = Float8LaneFormat.RoundMagnitude(bits & TLanes.Create(Float8Codec.MagnitudeMask));
+        TLanes code = TLanes.Min(magnitude, TLanes.Create(Float8Codec.NaNMagnitude)) | Float8LaneFormat.Sign(bits);
         TLanes.StoreBytes(code, ref Unsafe.As<Float8E4M3, byte>(ref destination));
     }
 }

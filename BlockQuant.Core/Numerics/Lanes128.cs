@@ -80,6 +80,13 @@ internal readonly struct Lanes128(Vector128<int> value) : ILanes<Lanes128>
     public static Lanes128 MultiplySingle(Lanes128 left, Lanes128 right) => new((left.value.AsSingle() * right.value.AsSingle()).AsInt32());
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static Lanes128 MultiplyAddSingle(Lanes128 left, Lanes128 right, Lanes128 addend) =>
+        new(Vector128.MultiplyAddEstimate(left.value.AsSingle(), right.value.AsSingle(), addend.value.AsSingle()).AsInt32());
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static float SumSingle(Lanes128 value) => Vector128.Sum(value.value.AsSingle());
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static Lanes128 DivideSingle(Lanes128 left, Lanes128 right) => new((left.value.AsSingle() / right.value.AsSingle()).AsInt32());
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]

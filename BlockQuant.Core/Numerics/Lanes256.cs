@@ -73,6 +73,13 @@ internal readonly struct Lanes256(Vector256<int> value) : ILanes<Lanes256>
     public static Lanes256 MultiplySingle(Lanes256 left, Lanes256 right) => new((left.value.AsSingle() * right.value.AsSingle()).AsInt32());
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static Lanes256 MultiplyAddSingle(Lanes256 left, Lanes256 right, Lanes256 addend) =>
+        new(Vector256.MultiplyAddEstimate(left.value.AsSingle(), right.value.AsSingle(), addend.value.AsSingle()).AsInt32());
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static float SumSingle(Lanes256 value) => Vector256.Sum(value.value.AsSingle());
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static Lanes256 DivideSingle(Lanes256 left, Lanes256 right) => new((left.value.AsSingle() / right.value.AsSingle()).AsInt32());
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]

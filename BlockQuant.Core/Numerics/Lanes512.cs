@@ -85,6 +85,13 @@ internal readonly struct Lanes512(Vector512<int> value) : ILanes<Lanes512>
     public static Lanes512 MultiplySingle(Lanes512 left, Lanes512 right) => new((left.value.AsSingle() * right.value.AsSingle()).AsInt32());
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static Lanes512 MultiplyAddSingle(Lanes512 left, Lanes512 right, Lanes512 addend) =>
+        new(Vector512.MultiplyAddEstimate(left.value.AsSingle(), right.value.AsSingle(), addend.value.AsSingle()).AsInt32());
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static float SumSingle(Lanes512 value) => Vector512.Sum(value.value.AsSingle());
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static Lanes512 DivideSingle(Lanes512 left, Lanes512 right) => new((left.value.AsSingle() / right.value.AsSingle()).AsInt32());
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]

@@ -53,10 +53,10 @@ public class BulkConversionTests
     [Test]
     public void EveryVectorWidthConvertsAlike()
     {
-        SameAtEveryWidth<Float8E4M3, float, Float8Format, SingleFormat>(AllFloat8);
+        SameAtEveryWidth<Float8E4M3, float, Float8LaneFormat, SingleFormat>(AllFloat8);
         SameAtEveryWidth<Half, float, HalfFormat, SingleFormat>(AllHalf);
         SameAtEveryWidth<Half, Float8E4M3, UnsignedNaNHalfFormat, NonSaturatingFloat8Format>(AllHalf);
-        SameAtEveryWidth<BFloat16, Float8E4M3, BFloat16Format, Float8Format>(AllBFloat16);
+        SameAtEveryWidth<BFloat16, Float8E4M3, BFloat16Format, Float8LaneFormat>(AllBFloat16);
         SameAtEveryWidth<float, Half, SingleFormat, HalfFormat>(ManySingles);
         SameAtEveryWidth<float, BFloat16, SingleFormat, BFloat16Format>(ManySingles);
     }
