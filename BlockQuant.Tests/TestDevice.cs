@@ -2,10 +2,17 @@
 using BlockQuant.Emulator;
 #endif
 using BlockQuant.Scheduling;
+#if !EMULATOR
+using ILGPU;
+using ILGPU.Runtime.CPU;
+#endif
 
 namespace BlockQuant.Tests;
 
-/// <summary>The device that operator tests run on: the best one, or the kind that BLOCKQUANT_DEVICE names (Cuda, OpenCL, Cpu).</summary>
+/// <summary>
+/// The device that operator tests run on: the best GPU, else the portable kernels on the processor; or the one that BLOCKQUANT_DEVICE names: Cuda,
+/// OpenCL, Cpu (the portable kernels on the processor) or Host (the host engine).
+/// </summary>
 [SetUpFixture]
 public sealed class TestDevice
 {
@@ -18,7 +25,7 @@ public sealed class TestDevice
 #if EMULATOR
         false;
 #else
-        Shared.Kind == DeviceKind.Cpu;
+        Shared.Kind == DeviceKind.Cpu && Shared is not HostDevice;
 #endif
 
     [OneTimeSetUp]
@@ -33,17 +40,28 @@ public sealed class TestDevice
         }
     }
 
-    private static ComputeDevice Open()
+    private static ComputeDevice Open() => Environment.GetEnvironmentVariable("BLOCKQUANT_DEVICE") switch
     {
-        if (Environment.GetEnvironmentVariable("BLOCKQUANT_DEVICE") is { Length: > 0 } kind)
-        {
-            return ComputeDevice.Create(Enum.Parse<DeviceKind>(kind, ignoreCase: true));
-        }
+        "Host" => ComputeDevice.Create(DeviceKind.Cpu),
+        "Cpu" => OpenPortable(),
+        { Length: > 0 } kind => ComputeDevice.Create(Enum.Parse<DeviceKind>(kind)),
+        _ => ComputeDevice.List().FirstOrDefault(device => device.IsUsable) is { Kind: not DeviceKind.Cpu } gpu
+            ? ComputeDevice.Create(gpu.Kind, gpu.Index)
+            : OpenPortable(),
+    };
 
 #if EMULATOR
-        return ComputeDevice.FromAccelerator(new EmulatorAccelerator(new EmulatorOptions { CheckUninitialisedGlobalReads = true }));
+    private static ComputeDevice OpenPortable()
+        => ComputeDevice.FromAccelerator(new EmulatorAccelerator(new EmulatorOptions { CheckUninitialisedGlobalReads = true }));
 #else
-        return ComputeDevice.CreateDefault();
-#endif
+    private static ComputeDevice OpenPortable()
+    {
+        // One OS thread stands for each lane: small groups, one group a core. The process ends with them.
+        Context context = Context.Create(builder => builder
+            .Optimize(OptimizationLevel.O2)
+            .Inlining(InliningMode.Aggressive)
+            .CPU(new CPUDevice(4, 2, Environment.ProcessorCount)));
+        return ComputeDevice.FromAccelerator(context.CreateCPUAccelerator(0));
     }
+#endif
 }

@@ -19,10 +19,10 @@ public abstract partial class ComputeDevice
     [
         new(DeviceKind.Cuda, 0, nameof(DeviceKind.Cuda), false, NoIlgpu),
         new(DeviceKind.OpenCL, 0, nameof(DeviceKind.OpenCL), false, NoIlgpu),
-        new(DeviceKind.Cpu, 0, "emulator", true, string.Empty),
+        new(DeviceKind.Cpu, 0, HostDevice.Title, true, string.Empty),
     ];
 
-    private static EmulatorDevice? TryOpen(DeviceKind kind, int index, out string reason)
+    private static HostDevice? TryOpen(DeviceKind kind, int index, out string reason)
     {
         if (kind != DeviceKind.Cpu)
         {
@@ -31,6 +31,6 @@ public abstract partial class ComputeDevice
         }
 
         reason = index == 0 ? string.Empty : "there are 1";
-        return index == 0 ? new EmulatorDevice(new EmulatorAccelerator()) : null;
+        return index == 0 ? new HostDevice() : null;
     }
 }

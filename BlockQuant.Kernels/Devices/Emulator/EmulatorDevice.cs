@@ -7,7 +7,7 @@ using ILGPU.Runtime;
 namespace BlockQuant;
 
 /// <summary>The device seam over the emulator: the processor, with every access checked.</summary>
-internal sealed class EmulatorDevice : ComputeDevice
+internal class EmulatorDevice : ComputeDevice
 {
     private readonly EmulatorAccelerator accelerator;
 

@@ -5,6 +5,11 @@ namespace BlockQuant.Devices;
 /// <summary>Which memory a view lies in.</summary>
 internal static class ViewMemory
 {
+    /// <summary>The address of the first element of memory that the host shares.</summary>
+    public static nint Address<T>(ArrayView<T> view)
+        where T : unmanaged
+        => view.LoadEffectiveAddressAsPtr();
+
     public static bool IsDisposed<T>(ArrayView<T> view)
         where T : unmanaged
         => view.Buffer is { IsDisposed: true };

@@ -65,7 +65,7 @@ public abstract partial class ComputeDevice
             }
         }
 
-        found.Add(new DeviceDescription(DeviceKind.Cpu, 0, "ILGPU CPU accelerator", true, string.Empty));
+        found.Add(new DeviceDescription(DeviceKind.Cpu, 0, HostDevice.Title, true, string.Empty));
         return found;
     }
 
@@ -91,7 +91,8 @@ public abstract partial class ComputeDevice
                 return null;
             }
 
-            var device = new IlgpuDevice(devices[index].CreateAccelerator(context), context);
+            Accelerator accelerator = devices[index].CreateAccelerator(context);
+            IlgpuDevice device = kind == DeviceKind.Cpu ? new HostDevice(accelerator, context) : new IlgpuDevice(accelerator, context);
             reason = string.Empty;
             return device;
         }

@@ -9,7 +9,7 @@ using ILGPU.Runtime.Cuda;
 namespace BlockQuant;
 
 /// <summary>The device seam over an ILGPU accelerator, the library's own or a caller's.</summary>
-internal sealed class IlgpuDevice : ComputeDevice
+internal class IlgpuDevice : ComputeDevice
 {
     private readonly Accelerator accelerator;
     private readonly Context? owned;

@@ -1,10 +1,16 @@
 using ILGPU;
+using ILGPU.Runtime;
 
 namespace BlockQuant.Devices;
 
 /// <summary>Which memory a view lies in.</summary>
 internal static class ViewMemory
 {
+    /// <summary>The address of the first element of memory that the host shares.</summary>
+    public static nint Address<T>(ArrayView<T> view)
+        where T : unmanaged
+        => view.LoadEffectiveAddressAsPtr();
+
     public static bool IsDisposed<T>(ArrayView<T> view)
         where T : unmanaged
         => Buffer(view).IsDisposed;
@@ -17,7 +23,7 @@ internal static class ViewMemory
             && Start(right) < Start(left) + left.LengthInBytes;
 
     // Constrained calls: casting a view to its interface would allocate on every launch.
-    private static ILGPU.Runtime.MemoryBuffer Buffer<TView>(TView view)
+    private static MemoryBuffer Buffer<TView>(TView view)
         where TView : IArrayView
         => view.Buffer;
 
