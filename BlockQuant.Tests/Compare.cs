@@ -39,7 +39,7 @@ internal static class Compare
 
     public static float[] ToSingle(Half[] values) => Array.ConvertAll(values, value => (float)value);
 
-    /// <summary>Scales of a system that divides approximately: at most 2 ulp apart.</summary>
+    /// <summary>Scales at most 2 ulp apart: systems that divide amax lie one ulp beside those that multiply by the reciprocal.</summary>
     public static void Scales(float[] found, float[] expected, string name)
     {
         found.Should().HaveSameCount(expected, name);
