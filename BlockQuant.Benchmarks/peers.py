@@ -2,7 +2,7 @@
 
 Usage: python3 peers.py --json peers.json [--ours results.json] [--tokens 1,16,64,128,1024,4096]
 
-Spaced: a 2 GB memset before each launch (cold L2, idle device). Sustained: CUDA-graph replays back to back, weights rotated past L2.
+Spaced: idle time and a 2 GB memset before each replay of a CUDA graph of one launch (cold L2). Sustained: CUDA-graph replays back to back, weights rotated past L2.
 With --ours, prints the ratio of each peer's time to BlockQuant's.
 """
 import argparse
@@ -22,6 +22,7 @@ def spaced(launch, flush):
     start, end = torch.cuda.Event(enable_timing=True), torch.cuda.Event(enable_timing=True)
     times = []
     for turn in range(13):
+        time.sleep(0.005)
         flush.fill_(turn)
         start.record()
         graph.replay()

@@ -79,7 +79,11 @@ internal static class DenseSuite
         if (m > 64)
         {
             foreach (int tileN in new[] { 128, 144, 192, 256 })
+            {
                 yield return new HopperPlan(HopperKernelKind.Prefill, 128, tileN, 1, 16);
+                if (tileN % 64 == 0)
+                    yield return new HopperPlan(HopperKernelKind.Prefill, 128, tileN, 1, 16, OverlapStores: true);
+            }
         }
         if (m >= 1024)
             yield break;
@@ -90,5 +94,5 @@ internal static class DenseSuite
         }
     }
 
-    private static string Name(HopperPlan plan) => $"{plan.Kind} {plan.TileM}x{plan.TileN} split {plan.SplitK}";
+    private static string Name(HopperPlan plan) => $"{plan.Kind} {plan.TileM}x{plan.TileN} split {plan.SplitK}{(plan.OverlapStores ? " overlapped stores" : "")}";
 }

@@ -16,4 +16,7 @@ public enum HopperKernelKind
 /// <param name="TileN">Weight rows of a tile.</param>
 /// <param name="SplitK">Blocks of a cluster, which divide K; 1 for <see cref="HopperKernelKind.Prefill"/>.</param>
 /// <param name="GroupM">Row tiles of a band that is worked through before the next, so that neighbours share operands in L2.</param>
-public readonly record struct HopperPlan(HopperKernelKind Kind, int TileM, int TileN, int SplitK, int GroupM);
+/// <param name="OverlapStores">
+/// Whether the copy engine writes finished tiles while the next ones are multiplied, where the output's type and layout permit it.
+/// </param>
+public readonly record struct HopperPlan(HopperKernelKind Kind, int TileM, int TileN, int SplitK, int GroupM, bool OverlapStores = false);

@@ -46,22 +46,22 @@ internal sealed unsafe class HopperKernels
     {
         bool decode = call.Plan.Kind == HopperKernelKind.Decode;
         int elementBytes = call.OutputType == OutputType.Single ? 4 : 2;
-        // Sixteen bytes at a time from Prefill, four elements at a time from Decode.
-        int chunk = decode ? 4 * elementBytes : 16;
         long output = call.Output, outputPitch = call.OutputPitch * elementBytes, scales = call.ActivationScales;
         long rowPitch = call.ScaleRowStride * 4, blockPitch = call.ScaleBlockStride * 4, weightScales = call.WeightScales;
         int type = (int)call.OutputType, rows = call.M, columns = call.N, depth = call.K;
-        int vector = (output | outputPitch | (decode ? 0 : (long)columns * elementBytes)) % chunk == 0 ? 1 : 0;
+        int store = (int)Store(call, decode);
         int last = decode ? (call.ConstantWeights ? 1 : 0) : call.Plan.GroupM;
 
-        byte* space = stackalloc byte[2 * sizeof(TensorMap) + 63];
+        byte* space = stackalloc byte[3 * sizeof(TensorMap) + 63];
         var maps = (TensorMap*)(((nint)space + 63) & ~63);
         TensorMap.EncodeBytes(maps, call.Activations, rows, depth, call.ActivationPitch, call.Plan.TileM);
         TensorMap.EncodeBytes(maps + 1, call.Weights, columns, depth, call.WeightPitch, call.Plan.TileN);
+        if (store == (int)OutputStore.Ring)
+            TensorMap.EncodeOutput(maps + 2, call.Output, rows, columns, call.OutputPitch, OutputRing.BoxRows, OutputRing.BoxColumns);
         void** arguments = stackalloc void*[]
         {
-            &output, &outputPitch, &type, &vector, &scales, &rowPitch, &blockPitch, &weightScales, &rows, &columns, &depth, &last,
-            maps, maps + 1,
+            &output, &outputPitch, &type, &store, &scales, &rowPitch, &blockPitch, &weightScales, &rows, &columns, &depth, &last,
+            maps, maps + 1, maps + 2,
         };
 
         int tiles = checked(Tiles(rows, call.Plan.TileM) * Tiles(columns, call.Plan.TileN));
@@ -85,6 +85,20 @@ internal sealed unsafe class HopperKernels
             }
             return modules[kernel]!;
         }
+    }
+
+    private static OutputStore Store(in MatmulCall call, bool decode)
+    {
+        int elementBytes = call.OutputType == OutputType.Single ? 4 : 2;
+        long alignment = call.Output | call.OutputPitch * elementBytes;
+        // Four elements at a time from Decode, sixteen bytes from Prefill.
+        if (decode)
+            return alignment % (4 * elementBytes) == 0 ? OutputStore.Vectors : OutputStore.Elements;
+        if (alignment % 16 != 0)
+            return OutputStore.Elements;
+        if (call.Plan.OverlapStores && elementBytes == 2 && OutputRing.Takes(call.Plan.TileN))
+            return OutputStore.Ring;
+        return call.N * elementBytes % 16 == 0 ? OutputStore.Vectors : OutputStore.Elements;
     }
 
     private static HopperKernels Create(IntPtr context)

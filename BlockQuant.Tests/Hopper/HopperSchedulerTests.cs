@@ -14,6 +14,10 @@ internal sealed class HopperSchedulerTests
     [TestCase(32, 2112, 7168, HopperKernelKind.Decode, 32, 128, 4)]
     [TestCase(64, 4096, 7168, HopperKernelKind.Decode, 64, 128, 4)]
     [TestCase(64, 7168, 2048, HopperKernelKind.Decode, 64, 128, 2)]
+    [TestCase(128, 7168, 2048, HopperKernelKind.Prefill, 128, 128, 1)]
+    [TestCase(128, 4096, 7168, HopperKernelKind.Decode, 64, 128, 2)]
+    [TestCase(128, 24576, 1536, HopperKernelKind.Prefill, 128, 192, 1)]
+    [TestCase(128, 7168, 16384, HopperKernelKind.Decode, 128, 128, 2)]
     [TestCase(256, 7168, 2048, HopperKernelKind.Prefill, 128, 128, 1)]
     [TestCase(512, 4096, 7168, HopperKernelKind.Prefill, 128, 128, 1)]
     [TestCase(1024, 2112, 7168, HopperKernelKind.Prefill, 128, 144, 1)]
@@ -24,6 +28,19 @@ internal sealed class HopperSchedulerTests
         var plan = HopperScheduler.Plan(m, n, k, H200);
 
         (plan.Kind, plan.TileM, plan.TileN, plan.SplitK).Should().Be((kind, tileM, tileN, split));
+    }
+
+    // Measured on one H200, stores overlapped or not.
+    [TestCase(4096, 24576, 1536, true)]
+    [TestCase(4096, 7168, 2048, true)]
+    [TestCase(4096, 4096, 4096, true)]
+    [TestCase(4096, 4096, 7168, false)]
+    [TestCase(1024, 24576, 1536, true)]
+    [TestCase(1024, 7168, 2048, false)]
+    [TestCase(1024, 4096, 4096, false)]
+    public void Stores_overlap_where_tiles_are_shallow_and_many(int m, int n, int k, bool overlap)
+    {
+        HopperScheduler.Plan(m, n, k, H200).OverlapStores.Should().Be(overlap);
     }
 
     [TestCase(8, 8)]

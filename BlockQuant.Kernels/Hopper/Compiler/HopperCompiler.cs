@@ -12,6 +12,7 @@ namespace BlockQuant.Kernels.Hopper.Compiler;
 /// <summary>Compiles Hopper kernels to PTX for sm_90a through ILGPU, without a GPU.</summary>
 internal sealed partial class HopperCompiler : IDisposable
 {
+    private static readonly string[] Maps = ["map_a", "map_b", "map_c"];
     private readonly Context context;
     private readonly PTXBackend backend;
 
@@ -44,7 +45,8 @@ internal sealed partial class HopperCompiler : IDisposable
     {
         ptx = Target().Replace(ptx, ".target sm_90a").Replace(compiledName, name);
         ptx = ptx.Replace(".address_size 64", ".address_size 64\n.extern .shared .align 1024 .b8 dynamic_shared[];");
-        ptx = ParametersEnd().Replace(ptx, "$1,\n\t.param .align 64 .b8 map_a[128],\n\t.param .align 64 .b8 map_b[128]\n)", 1);
+        string maps = string.Concat(Maps.Where(map => ptx.Contains(map)).Select(map => $",\n\t.param .align 64 .b8 {map}[128]"));
+        ptx = ParametersEnd().Replace(ptx, $"$1{maps}\n)", 1);
         int fields = ProductField().Matches(ptx).Select(match => int.Parse(match.Groups[1].Value) + 1).DefaultIfEmpty(0).Max();
         if (fields > 0)
         {

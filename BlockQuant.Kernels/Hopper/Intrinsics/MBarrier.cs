@@ -32,4 +32,12 @@ internal static class MBarrier
     [IntrinsicImplementation]
     [Ptx("cp.async.mbarrier.arrive.noinc.shared::cta.b64 [$0];")]
     public static void ArriveAfterCopies(int barrier) => throw new NotSupportedException();
+
+    /// <summary>One arrival by the whole warp, after which the copy engine sees what its lanes wrote to shared memory.</summary>
+    [IntrinsicImplementation]
+    [Ptx("""
+        { .reg .pred P; fence.proxy.async.shared::cta; bar.warp.sync 0xffffffff; elect.sync _|P, 0xffffffff;
+            @P mbarrier.arrive.shared::cta.b64 _, [$0]; }
+        """)]
+    public static void ArriveStaged(int barrier) => throw new NotSupportedException();
 }

@@ -15,6 +15,11 @@ internal static class Tma
     [Ptx("mov.b64 $d, map_b; cvta.param.u64 $d, $d;")]
     public static long MapB() => throw new NotSupportedException();
 
+    /// <summary>The address of the launch's tensor map of the output; launches that do not write by the copy engine have none.</summary>
+    [IntrinsicImplementation]
+    [Ptx("mov.b64 $d, map_c; cvta.param.u64 $d, $d;")]
+    public static long MapC() => throw new NotSupportedException();
+
     /// <summary>Brings a tensor map into the copy engine's cache ahead of its first use.</summary>
     [IntrinsicImplementation]
     [Ptx("prefetch.tensormap [$0];")]
@@ -30,4 +35,17 @@ internal static class Tma
             @P cp.async.bulk.tensor.2d.shared::cluster.global.mbarrier::complete_tx::bytes [$0], [$1, {$2, $3}], [$4]; }
         """)]
     public static void Load(int target, long map, int column, int row, int barrier) => throw new NotSupportedException();
+
+    /// <summary>
+    /// Writes a box from a 1024-byte aligned shared address to the place whose first element is (<paramref name="row"/>,
+    /// <paramref name="column"/>), one lane of the warp issuing it, and arrives at <paramref name="barrier"/> once shared memory is read.
+    /// </summary>
+    [IntrinsicImplementation]
+    [Ptx("""
+        { .reg .pred P; elect.sync _|P, 0xffffffff;
+            @P cp.async.bulk.tensor.2d.global.shared::cta.bulk_group [$1, {$2, $3}], [$0];
+            @P cp.async.bulk.commit_group; @P cp.async.bulk.wait_group.read 0;
+            @P mbarrier.arrive.shared::cta.b64 _, [$4]; }
+        """)]
+    public static void Store(int source, long map, int column, int row, int barrier) => throw new NotSupportedException();
 }

@@ -80,19 +80,18 @@ internal static class DecodeKernel
         MBarrier.ArriveAfterCopies(barrier);
     }
 
-    private static void Produce(
-        int tokens, int shared, long rowScales, long rowPitch, long blockPitch, long weightScale, int m0, int n0, int rows, int begin,
-        int end, int early)
+    // The producer's barriers, and the weights of the first stages.
+    private static void Begin(int tokens, int shared, int n0, int begin, int first, int early)
     {
-        int stages = Stages(tokens), stageBytes = StageBytes(tokens);
-        int full = shared + BarrierOffset(tokens), empty = full + 64, scales = shared + ScaleOffset(tokens);
-        long mapA = Tma.MapA(), mapB = Tma.MapB();
+        int stageBytes = StageBytes(tokens);
+        int full = shared + BarrierOffset(tokens);
+        long mapB = Tma.MapB();
         if (Group.IdxX == Threads - 32)
         {
-            for (int i = 0; i < stages; i++)
+            for (int i = 0; i < Stages(tokens); i++)
             {
                 MBarrier.Initialize(full + i * 8, 33);
-                MBarrier.Initialize(empty + i * 8, 8);
+                MBarrier.Initialize(full + 64 + i * 8, 8);
             }
             MBarrier.PublishInitialization();
         }
@@ -100,15 +99,21 @@ internal static class DecodeKernel
         // Weights that no kernel ahead writes are on their way before those kernels have ended.
         if (early == 0)
             DependentLaunch.Wait();
-        int first = Math.Min(begin + stages, end);
         for (int block = begin; block < first; block++)
         {
             int stage = block - begin;
             MBarrier.ArriveExpect(full + stage * 8, stageBytes);
             Tma.Load(shared + stage * stageBytes, mapB, block * 128, n0, full + stage * 8);
         }
-        Warpgroup.Sync(0, Threads);
-        DependentLaunch.Wait();
+    }
+
+    private static void Produce(
+        int tokens, int shared, long rowScales, long rowPitch, long blockPitch, long weightScale, int m0, int n0, int rows, int begin,
+        int first, int end)
+    {
+        int stages = Stages(tokens), stageBytes = StageBytes(tokens);
+        int full = shared + BarrierOffset(tokens), empty = full + 64, scales = shared + ScaleOffset(tokens);
+        long mapA = Tma.MapA(), mapB = Tma.MapB();
         // Tokens past the end take the last one's scale: their products are 0 and never stored.
         int lane = Pin.Int32(Group.IdxX & 31), last = Pin.Int32(rows - 1 - m0);
         long scale = Pin.Int64(rowScales + (m0 + Math.Min(lane, last)) * rowPitch);
@@ -160,15 +165,18 @@ internal static class DecodeKernel
         int begin = Pin.Int32(blocks * rank / split), end = Pin.Int32(blocks * (rank + 1) / split);
         int shared = Shared.Base();
         int group = Warpgroup.Index();
+        int first = Pin.Int32(Math.Min(begin + Stages(tokens), end));
+        if (group == 2)
+            Begin(tokens, shared, n0, begin, first, early);
+        Warpgroup.Sync(0, Threads);
+        DependentLaunch.Wait();
         if (group == 2)
         {
             long weightScale = weightScales + ((long)(n0 >> 7) * blocks + begin) * 4;
-            Produce(tokens, shared, rowScales, rowPitch, blockPitch, weightScale, m0, n0, rows, begin, end, early);
+            Produce(tokens, shared, rowScales, rowPitch, blockPitch, weightScale, m0, n0, rows, begin, first, end);
         }
         else
         {
-            Warpgroup.Sync(0, Threads);
-            DependentLaunch.Wait();
             int stages = Stages(tokens), stageBytes = StageBytes(tokens);
             int full = shared + BarrierOffset(tokens), empty = full + 64;
             int lane = Pin.Int32(Group.IdxX & 31), warp = Pin.Int32(Group.IdxX >> 5);

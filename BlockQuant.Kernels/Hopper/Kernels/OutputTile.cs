@@ -10,6 +10,9 @@ namespace BlockQuant.Kernels.Hopper;
 /// </summary>
 internal static class OutputTile
 {
+    /// <summary>Shared memory of a warp's two buffers.</summary>
+    public const int StagingBytes = 2 * BufferBytes;
+
     private const int BufferBytes = 2048;
 
     /// <summary>Writes the part of the tile that lies within [rows, columns].</summary>

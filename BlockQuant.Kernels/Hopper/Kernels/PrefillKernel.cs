@@ -6,7 +6,8 @@ namespace BlockQuant.Kernels.Hopper;
 /// <summary>
 /// C[m, n] = Σ_kb sa[m, kb] · sb[n / 128, kb] · Σ_k A[m, k] · B[n, k], for many tokens. A persistent, warp-specialised kernel after
 /// DeepGEMM's: one warp feeds a ring of stages through the copy engine, two warpgroups each multiply 64 of a tile's 128 rows and
-/// promote every 128-wide block of K to float32. Tiles are 128 × 128…256; the width is what the waves of the problem divide best by.
+/// promote every 128-wide block of K to float32, and a last warp writes finished tiles through the copy engine while the next ones
+/// are multiplied. Tiles are 128 × 128…256; the width is what the waves of the problem divide best by.
 /// </summary>
 internal static class PrefillKernel
 {
@@ -19,34 +20,33 @@ internal static class PrefillKernel
     // The scales of a stage: one for each row, then those of the two weight blocks that a tile's columns lie in.
     private const int WeightScaleOffset = TileM * 4;
     private const int ScaleBytes = WeightScaleOffset + 16;
-    private const int WarpStagingBytes = 4096;
-    private const int StagingBytes = 8 * WarpStagingBytes;
-    private const int BarrierBytes = 128;
+    private const int StagingBytes = OutputRing.Bytes;
+    private const int BarrierBytes = 128 + OutputRing.BarrierBytes;
     private const int SharedLimit = 227 * 1024;
 
     public static void Tile128(
-        long output, long outputPitch, int outputType, int vector, long rowScales, long rowPitch, long blockPitch, long weightScales,
+        long output, long outputPitch, int outputType, int store, long rowScales, long rowPitch, long blockPitch, long weightScales,
         int rows, int columns, int depth, int groupM) =>
         Body<Acc64>(
-            128, output, outputPitch, outputType, vector, rowScales, rowPitch, blockPitch, weightScales, rows, columns, depth, groupM);
+            128, output, outputPitch, outputType, store, rowScales, rowPitch, blockPitch, weightScales, rows, columns, depth, groupM);
 
     public static void Tile144(
-        long output, long outputPitch, int outputType, int vector, long rowScales, long rowPitch, long blockPitch, long weightScales,
+        long output, long outputPitch, int outputType, int store, long rowScales, long rowPitch, long blockPitch, long weightScales,
         int rows, int columns, int depth, int groupM) =>
         Body<Acc72>(
-            144, output, outputPitch, outputType, vector, rowScales, rowPitch, blockPitch, weightScales, rows, columns, depth, groupM);
+            144, output, outputPitch, outputType, store, rowScales, rowPitch, blockPitch, weightScales, rows, columns, depth, groupM);
 
     public static void Tile192(
-        long output, long outputPitch, int outputType, int vector, long rowScales, long rowPitch, long blockPitch, long weightScales,
+        long output, long outputPitch, int outputType, int store, long rowScales, long rowPitch, long blockPitch, long weightScales,
         int rows, int columns, int depth, int groupM) =>
         Body<Acc96>(
-            192, output, outputPitch, outputType, vector, rowScales, rowPitch, blockPitch, weightScales, rows, columns, depth, groupM);
+            192, output, outputPitch, outputType, store, rowScales, rowPitch, blockPitch, weightScales, rows, columns, depth, groupM);
 
     public static void Tile256(
-        long output, long outputPitch, int outputType, int vector, long rowScales, long rowPitch, long blockPitch, long weightScales,
+        long output, long outputPitch, int outputType, int store, long rowScales, long rowPitch, long blockPitch, long weightScales,
         int rows, int columns, int depth, int groupM) =>
         Body<Acc128>(
-            256, output, outputPitch, outputType, vector, rowScales, rowPitch, blockPitch, weightScales, rows, columns, depth, groupM);
+            256, output, outputPitch, outputType, store, rowScales, rowPitch, blockPitch, weightScales, rows, columns, depth, groupM);
 
     /// <summary>Stages of the ring: as many as fit beside the staged output.</summary>
     public static int Stages(int tileN) => (SharedLimit - StagingBytes - BarrierBytes) / (StageBytes(tileN) + ScaleBytes);
@@ -147,6 +147,27 @@ internal static class PrefillKernel
         }
     }
 
+    // Another warp: finished tiles to global memory, in the order in which the warpgroups stage them.
+    private static void StoreTiles(int tileN, int shared, int rows, int columns, int groupM)
+    {
+        int tilesM = Pin.Int32((rows + TileM - 1) / TileM), tilesN = Pin.Int32((columns + tileN - 1) / tileN);
+        int tiles = Pin.Int32(tilesM * tilesN);
+        int staging = shared + StagingOffset(tileN), barriers = shared + BarrierOffset(tileN) + 128;
+        int boxes = OutputRing.Boxes(tileN);
+        int box = 0;
+        for (int tile = Grid.IdxX; tile < tiles; tile += Grid.DimX)
+        {
+            int mn = Locate(tile, tilesM, tilesN, groupM);
+            int m0 = Pin.Int32((mn & 0xffff) * TileM), n0 = Pin.Int32((mn >> 16) * tileN);
+            for (int i = 0; i < 2 * boxes; i++)
+            {
+                int lower = Pin.Int32(i >= boxes ? 1 : 0);
+                OutputRing.Store(staging, barriers, box + i, n0 + (i - lower * boxes) * OutputRing.BoxColumns, m0 + lower * 64);
+            }
+            box += 2 * boxes;
+        }
+    }
+
     private static int Enter(int tileN)
     {
         int shared = Shared.Base();
@@ -158,6 +179,7 @@ internal static class PrefillKernel
                 MBarrier.Initialize(full + i * 8, 33);
                 MBarrier.Initialize(full + 64 + i * 8, 8);
             }
+            OutputRing.Initialize(full + 128);
             MBarrier.PublishInitialization();
         }
         Warpgroup.Sync(0, Threads);
@@ -167,7 +189,7 @@ internal static class PrefillKernel
     }
 
     private static void Body<TAcc>(
-        int tileN, long output, long outputPitch, int outputType, int vector, long rowScales, long rowPitch, long blockPitch,
+        int tileN, long output, long outputPitch, int outputType, int store, long rowScales, long rowPitch, long blockPitch,
         long weightScales, int rows, int columns, int depth, int groupM)
         where TAcc : unmanaged
     {
@@ -182,6 +204,8 @@ internal static class PrefillKernel
                 LoadOperands(tileN, shared, rows, columns, blocks, groupM);
             else if (loader == 1)
                 LoadScales(tileN, shared, rowScales, rowPitch, blockPitch, weightScales, rows, columns, blocks, groupM);
+            else if (loader == 2 && OutputRing.Takes(tileN) && store == (int)OutputStore.Ring)
+                StoreTiles(tileN, shared, rows, columns, groupM);
             return;
         }
         Warpgroup.TakeRegisters(240);
@@ -191,15 +215,15 @@ internal static class PrefillKernel
         int tiles = Pin.Int32(tilesM * tilesN);
         int lane = Pin.Int32(Group.IdxX & 31), warp = Pin.Int32((Group.IdxX >> 5) - 4);
         int warpRow = Pin.Int32(warp * 16);
-        int staging = Pin.Int32(shared + StagingOffset(tileN) + warp * WarpStagingBytes);
+        int staging = Pin.Int32(shared + StagingOffset(tileN));
         int operandA = Pin.Int32(Wgmma.Descriptor(shared + (group - 1) * 8192)), operandB = Pin.Int32(Wgmma.Descriptor(shared + TileM * 128));
         int scales = Pin.Int32(shared + ScaleOffset(tileN)), warpScale = Pin.Int32((warpRow + (lane >> 2)) * 4);
-        int stage = 0, phase = 0;
+        int stage = 0, phase = 0, box = Pin.Int32((group - 1) * OutputRing.Boxes(tileN));
         for (int tile = Grid.IdxX; tile < tiles; tile += Grid.DimX)
         {
-            int mn = Locate(tile, tilesM, tilesN, groupM);
-            int m0 = Pin.Int32((mn & 0xffff) * TileM + warpRow), n0 = Pin.Int32((mn >> 16) * tileN);
-            int split = tileN == 128 || tileN == 256 ? 128 : Pin.Int32(128 - (n0 & 127));
+            // Tiles of whole blocks need not know where they lie to be multiplied.
+            int mn = tileN % 128 == 0 ? 0 : Locate(tile, tilesM, tilesN, groupM);
+            int split = tileN % 128 == 0 ? 128 : Pin.Int32(128 - ((mn >> 16) * tileN & 127));
             var acc = default(TAcc);
             for (int block = 0; block < blocks; block++)
             {
@@ -214,7 +238,19 @@ internal static class PrefillKernel
                     phase ^= 1;
                 }
             }
-            OutputTile.Store(acc, tileN, staging, output, outputPitch, outputType, vector, m0, n0, rows, columns);
+            if (OutputRing.Takes(tileN) && store == (int)OutputStore.Ring)
+            {
+                OutputRing.Stage(acc, tileN, outputType, staging, full + 128, box);
+                box += 2 * OutputRing.Boxes(tileN);
+            }
+            else
+            {
+                if (tileN % 128 == 0)
+                    mn = Locate(tile, tilesM, tilesN, groupM);
+                int m0 = Pin.Int32((mn & 0xffff) * TileM + warpRow), n0 = Pin.Int32((mn >> 16) * tileN);
+                OutputTile.Store(
+                    acc, tileN, staging + warp * OutputTile.StagingBytes, output, outputPitch, outputType, store, m0, n0, rows, columns);
+            }
         }
     }
 }
