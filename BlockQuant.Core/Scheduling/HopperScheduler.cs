@@ -25,28 +25,40 @@ public static class HopperScheduler
         ArgumentOutOfRangeException.ThrowIfNegativeOrZero(multiprocessors);
         HopperPlan best = default;
         double bestCost = double.PositiveInfinity;
+        foreach (HopperPlan plan in Candidates(m, n, k, multiprocessors))
+        {
+            double cost = Cost(plan, m, n, k, multiprocessors);
+            if (cost < bestCost)
+                (best, bestCost) = (plan, cost);
+        }
+        return best;
+    }
+
+    /// <summary>The plans that may be fastest for a shape: what the model chooses among, and what tuning measures.</summary>
+    internal static IEnumerable<HopperPlan> Candidates(int m, int n, int k, int multiprocessors)
+    {
         foreach (int width in PrefillWidths)
-            Consider(new HopperPlan(HopperKernelKind.Prefill, 128, width, 1, 16, OverlapsStores(width)));
+            yield return new HopperPlan(HopperKernelKind.Prefill, 128, width, 1, 16, OverlapsStores(width));
         foreach (int tokens in DecodeTokens)
         {
             // Weights are read once where a tile holds all tokens; above 64 tokens two tiles may still be faster than one.
             if (tokens < m && tokens < 64 || tokens >= 2 * m && tokens > 8)
                 continue;
             for (int split = 1; split <= Math.Min(8, Tiles(k, 128)); split *= 2)
-                Consider(new HopperPlan(HopperKernelKind.Decode, tokens, 128, split, 1));
+                yield return new HopperPlan(HopperKernelKind.Decode, tokens, 128, split, 1);
         }
-        return best;
 
         // Measured to win 4 to 7 % where tiles are shallow and many, to lose 1 % where either is not.
         bool OverlapsStores(int width) => k <= 4096 && (long)Tiles(m, 128) * Tiles(n, width) > 3L * multiprocessors;
-
-        void Consider(HopperPlan plan)
-        {
-            double cost = Cost(plan, m, n, k, multiprocessors);
-            if (cost < bestCost)
-                (best, bestCost) = (plan, cost);
-        }
     }
+
+    /// <summary>Whether there is a kernel of the plan's tile.</summary>
+    internal static bool HasKernel(HopperPlan plan) => plan.Kind switch
+    {
+        HopperKernelKind.Prefill => plan.TileM == 128 && PrefillWidths.Contains(plan.TileN) && plan is { SplitK: 1, GroupM: > 0 },
+        HopperKernelKind.Decode => plan.TileN == 128 && DecodeTokens.Contains(plan.TileM) && plan.SplitK is 1 or 2 or 4 or 8,
+        _ => false,
+    };
 
     /// <summary>Microseconds that the model expects of a plan.</summary>
     internal static double Cost(HopperPlan plan, int m, int n, int k, int multiprocessors)

@@ -30,10 +30,17 @@ public static class TileScheduler
     /// <param name="traits">The device.</param>
     /// <param name="overrides">What the caller fixes, or null.</param>
     /// <param name="fitsTensorCores">True where the operands have the layout that the tensor-core kernels read: FP8, 1×128 and 128×128 scale blocks, rows in multiples of 16 bytes.</param>
+    /// <param name="tuned">Plans measured on the device, which go before the model's where nothing is fixed; or null.</param>
     /// <exception cref="ArgumentException">The overrides make a plan that no kernel can run; the message says why.</exception>
-    public static TilePlan Plan(long m, long n, long k, DeviceTraits traits, TilePlanOverrides? overrides = null, bool fitsTensorCores = false)
+    public static TilePlan Plan(
+        long m, long n, long k, DeviceTraits traits, TilePlanOverrides? overrides = null, bool fitsTensorCores = false, TunedPlans? tuned = null)
     {
         ArgumentNullException.ThrowIfNull(traits);
+        if (overrides is null && tuned?.Find(m, n, k) is { } measured && measured.Hopper is null != RunsOnHopper(m, n, k, traits, null, fitsTensorCores))
+        {
+            return measured;
+        }
+
         // A processor pays for every lane and every barrier, so it gets the fewest lanes whatever the batch.
         bool processor = traits.Kind == DeviceKind.Cpu;
         bool decode = m <= DecodeMaxRows;
@@ -73,6 +80,31 @@ public static class TileScheduler
         return RunsOnHopper(m, n, k, traits, overrides, fitsTensorCores)
             ? plan with { Hopper = HopperScheduler.Plan((int)m, (int)n, (int)k, traits.Multiprocessors) }
             : plan;
+    }
+
+    /// <summary>The portable plans worth measuring beside a chosen one, which comes first.</summary>
+    internal static IEnumerable<TilePlan> Candidates(TilePlan chosen, DeviceTraits traits)
+    {
+        yield return chosen;
+        if (traits.Kind == DeviceKind.Cpu)
+        {
+            yield break;
+        }
+
+        foreach (int tileM in (int[])[16, 32, 64, 128])
+        {
+            foreach (int tileN in (int[])[32, 64, 128])
+            {
+                foreach (int tileK in (int[])[32, 64, 128])
+                {
+                    TilePlan plan = chosen with { TileM = tileM, TileN = tileN, TileK = tileK };
+                    if (plan != chosen && plan.Lanes >= traits.WarpSize && Fits(tileM, tileN, tileK, plan.Stages, traits))
+                    {
+                        yield return plan;
+                    }
+                }
+            }
+        }
     }
 
     private static bool RunsOnHopper(long m, long n, long k, DeviceTraits traits, TilePlanOverrides? overrides, bool fitsTensorCores)

@@ -31,6 +31,18 @@ public abstract partial class ComputeDevice : IDisposable
     /// <summary>The name the driver gives the device.</summary>
     public string Name => Traits.Name;
 
+    /// <summary>
+    /// Measured plans that dense products use in place of the scheduler's where their shape is among them; null, as at first, for none.
+    /// </summary>
+    /// <exception cref="ArgumentException">The plans were measured on a device of another name.</exception>
+    public TunedPlans? Plans
+    {
+        get;
+        set => field = value is null || value.Device == Name
+            ? value
+            : throw new ArgumentException($"plans: measured on {value.Device}; expected {Name}.", nameof(value));
+    }
+
     /// <summary>The stream that calls without a stream use.</summary>
     public abstract AcceleratorStream DefaultStream { get; }
 

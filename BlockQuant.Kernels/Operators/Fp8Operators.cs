@@ -82,5 +82,6 @@ public sealed partial class Fp8Operators
     /// <param name="n">Columns of the output.</param>
     /// <param name="k">Depth.</param>
     /// <param name="overrides">Parts of the plan to fix.</param>
-    public TilePlan Plan(long m, long n, long k, TilePlanOverrides? overrides = null) => TileScheduler.Plan(m, n, k, device.Traits, overrides, k % HopperMultiplication.RowAlignment == 0);
+    public TilePlan Plan(long m, long n, long k, TilePlanOverrides? overrides = null) => TileScheduler.Plan(
+        m, n, k, device.Traits, overrides, k % HopperMultiplication.RowAlignment == 0, device.Plans);
 }

@@ -31,7 +31,7 @@ internal static class Multiplication
         Require.Disjoint(output.Data, nameof(output), weights.Codes.Data, "weight codes");
         Require.Disjoint(output.Data, nameof(output), weights.Scales.Data, "weight scales");
         TilePlan plan = TileScheduler.Plan(
-            activations.Rows, weights.Rows, weights.Columns, device.Traits, overrides, HopperMultiplication.Fits(activations, weights));
+            activations.Rows, weights.Rows, weights.Columns, device.Traits, overrides, HopperMultiplication.Fits(activations, weights), device.Plans);
         if (plan.Hopper is { } hopper)
         {
             HopperMultiplication.Launch(device, activations, weights, output, hopper, stream);

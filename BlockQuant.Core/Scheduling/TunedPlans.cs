@@ -1,0 +1,121 @@
+using System.Text.Json;
+using System.Text.Json.Serialization;
+
+namespace BlockQuant.Scheduling;
+
+/// <summary>
+/// Plans that were measured to be fastest on one kind of device, for products of exactly the shapes that were measured. Kept in a JSON
+/// file that holds the plans of any number of devices.
+/// </summary>
+/// <remarks>Safe for any number of threads.</remarks>
+public sealed class TunedPlans
+{
+    private readonly Lock writing = new();
+    private volatile Dictionary<(long M, long N, long K), TilePlan> plans = [];
+
+    /// <summary>No plans yet.</summary>
+    /// <param name="device">The device's name, as <see cref="DeviceTraits.Name"/> has it.</param>
+    public TunedPlans(string device)
+    {
+        ArgumentException.ThrowIfNullOrEmpty(device);
+        Device = device;
+    }
+
+    /// <summary>The name of the device that the plans were measured on.</summary>
+    public string Device { get; }
+
+    /// <summary>Shapes that have a plan.</summary>
+    public int Count => plans.Count;
+
+    /// <summary>Reads the plans of one device. A file that does not exist, or that has none for the device, gives none.</summary>
+    /// <param name="path">The file.</param>
+    /// <param name="device">The device's name.</param>
+    /// <exception cref="InvalidDataException">The file is not one of tuned plans, or a plan in it is none that a kernel has.</exception>
+    public static TunedPlans Load(string path, string device)
+    {
+        var tuned = new TunedPlans(device);
+        foreach (Entry entry in Read(path).GetValueOrDefault(device) ?? [])
+        {
+            if (entry is not { M: > 0, N: > 0, K: > 0 } || !IsPossible(entry.Plan))
+            {
+                throw new InvalidDataException($"'{path}': the plan of [{entry.M}, {entry.N}, {entry.K}] on {device} is none that a kernel has.");
+            }
+
+            tuned.plans[(entry.M, entry.N, entry.K)] = entry.Plan;
+        }
+
+        return tuned;
+    }
+
+    /// <summary>Writes the plans; those that the file has of other devices stay. The file is replaced at once, never half written.</summary>
+    /// <param name="path">The file.</param>
+    /// <exception cref="InvalidDataException">The file exists and is not one of tuned plans.</exception>
+    public void Save(string path)
+    {
+        SortedDictionary<string, Entry[]> devices = Read(path);
+        devices[Device] = [.. plans
+            .Select(pair => new Entry(pair.Key.M, pair.Key.N, pair.Key.K, pair.Value))
+            .OrderBy(entry => entry.N).ThenBy(entry => entry.K).ThenBy(entry => entry.M)];
+        string temporary = path + ".new";
+        File.WriteAllText(temporary, JsonSerializer.Serialize(devices, TunedPlansJson.Default.SortedDictionaryStringEntryArray));
+        File.Move(temporary, path, overwrite: true);
+    }
+
+    /// <summary>The plan of a product of activations [m, k] and weights [n, k], or null.</summary>
+    /// <param name="m">Rows of the output.</param>
+    /// <param name="n">Columns of the output.</param>
+    /// <param name="k">Depth.</param>
+    public TilePlan? Find(long m, long n, long k) => plans.TryGetValue((m, n, k), out TilePlan plan) ? plan : null;
+
+    /// <summary>Keeps a plan for a shape, in place of the one it had.</summary>
+    /// <param name="m">Rows of the output.</param>
+    /// <param name="n">Columns of the output.</param>
+    /// <param name="k">Depth.</param>
+    /// <param name="plan">The plan.</param>
+    /// <exception cref="ArgumentException">No kernel has the plan.</exception>
+    public void Set(long m, long n, long k, TilePlan plan)
+    {
+        ArgumentOutOfRangeException.ThrowIfNegativeOrZero(m);
+        ArgumentOutOfRangeException.ThrowIfNegativeOrZero(n);
+        ArgumentOutOfRangeException.ThrowIfNegativeOrZero(k);
+        if (!IsPossible(plan))
+        {
+            throw new ArgumentException($"tile plan {plan}: no kernel has it.", nameof(plan));
+        }
+
+        lock (writing)
+        {
+            // A new dictionary each time: readers never see one that is being written.
+            plans = new(plans) { [(m, n, k)] = plan };
+        }
+    }
+
+    private static bool IsPossible(TilePlan plan)
+        => plan is { TileM: > 0, TileN: > 0, TileK: > 0, GroupM: > 0, Stages: > 0 }
+            && plan.TileM % TileScheduler.LaneRows == 0
+            && plan.TileN % TileScheduler.LaneColumns == 0
+            && (plan.Hopper is not { } hopper || HopperScheduler.HasKernel(hopper));
+
+    private static SortedDictionary<string, Entry[]> Read(string path)
+    {
+        if (!File.Exists(path))
+        {
+            return [];
+        }
+
+        try
+        {
+            return JsonSerializer.Deserialize(File.ReadAllText(path), TunedPlansJson.Default.SortedDictionaryStringEntryArray) ?? [];
+        }
+        catch (JsonException error)
+        {
+            throw new InvalidDataException($"'{path}' is not a file of tuned plans: {error.Message}", error);
+        }
+    }
+
+    internal sealed record Entry(long M, long N, long K, TilePlan Plan);
+}
+
+[JsonSourceGenerationOptions(WriteIndented = true, PropertyNamingPolicy = JsonKnownNamingPolicy.CamelCase, IgnoreReadOnlyProperties = true, UseStringEnumConverter = true)]
+[JsonSerializable(typeof(SortedDictionary<string, TunedPlans.Entry[]>))]
+internal sealed partial class TunedPlansJson : JsonSerializerContext;

@@ -1,0 +1,139 @@
+using System.Diagnostics;
+using BlockQuant.Scheduling;
+
+namespace BlockQuant;
+
+/// <summary>A plan and what it took.</summary>
+/// <param name="Plan">The plan.</param>
+/// <param name="Microseconds">Time of one product, launched back to back.</param>
+public readonly record struct PlanTiming(TilePlan Plan, double Microseconds);
+
+/// <summary>Measures the plans of a dense FP8 product on a device, for machines where the cost model's choice is not the best.</summary>
+public static class PlanTuning
+{
+    private const long CacheBytes = 200_000_000;
+    private const int MeasuredMilliseconds = 30, RandomStretch = 1_000_003;
+
+    /// <summary>
+    /// Measures every plan that may be fastest for activations [m, k] and weights [n, k] in 1×128 and 128×128 scale blocks with a BFloat16 output,
+    /// and keeps the best in <paramref name="plans"/>.
+    /// </summary>
+    /// <param name="device">The device; nothing else should run on it. Operands are allocated for the time of the call.</param>
+    /// <param name="m">Rows of the output.</param>
+    /// <param name="n">Columns of the output.</param>
+    /// <param name="k">Depth.</param>
+    /// <param name="plans">Where the best plan goes; plans of the device's name.</param>
+    /// <returns>All plans, fastest first.</returns>
+    /// <remarks>The calls of other threads use the trial plans meanwhile.</remarks>
+    /// <exception cref="ArgumentException">The plans are of another device.</exception>
+    /// <exception cref="DeviceOutOfMemoryException">The operands do not fit.</exception>
+    public static IReadOnlyList<PlanTiming> Tune(ComputeDevice device, int m, int n, int k, TunedPlans plans)
+    {
+        ArgumentNullException.ThrowIfNull(device);
+        ArgumentNullException.ThrowIfNull(plans);
+        ArgumentOutOfRangeException.ThrowIfNegativeOrZero(m);
+        ArgumentOutOfRangeException.ThrowIfNegativeOrZero(n);
+        ArgumentOutOfRangeException.ThrowIfNegativeOrZero(k);
+        if (plans.Device != device.Name)
+        {
+            throw new ArgumentException($"plans: of {plans.Device}; expected {device.Name}.", nameof(plans));
+        }
+
+        using QuantizedDeviceMatrix<Float8E4M3> activations = Random(device, m, k, QuantizationScheme.Fp8TokenGroup128, 1);
+        // Copies enough that the weights come from memory, as they do where a model's layers take turns.
+        int copies = device.Kind == DeviceKind.Cpu ? 1 : (int)Math.Clamp(CacheBytes / ((long)n * k) + 1, 1, 16);
+        var weights = new List<QuantizedDeviceMatrix<Float8E4M3>>();
+        try
+        {
+            for (int i = 0; i < copies; i++)
+            {
+                weights.Add(Random(device, n, k, QuantizationScheme.Fp8Block128, 2 + i));
+            }
+
+            using var output = new DeviceMatrix<BFloat16>(device, m, n);
+            var timings = new List<PlanTiming>();
+            foreach (TilePlan plan in Candidates(device, m, n, k))
+            {
+                var trial = new TunedPlans(device.Name);
+                trial.Set(m, n, k, plan);
+                timings.Add(new PlanTiming(plan, Measure(device, trial, turn => device.Fp8.Multiply(activations.View, weights[turn % copies].View, output.View))));
+            }
+
+            timings.Sort((left, right) => left.Microseconds.CompareTo(right.Microseconds));
+            plans.Set(m, n, k, timings[0].Plan);
+            return timings;
+        }
+        finally
+        {
+            weights.ForEach(weight => weight.Dispose());
+        }
+    }
+
+    private static IEnumerable<TilePlan> Candidates(ComputeDevice device, int m, int n, int k)
+    {
+        TilePlan chosen = device.Fp8.Plan(m, n, k, new TilePlanOverrides());
+        if (chosen.Hopper is not null)
+        {
+            return HopperScheduler.Candidates(m, n, k, device.Traits.Multiprocessors).Select(plan => chosen with { Hopper = plan });
+        }
+
+        return TileScheduler.Candidates(chosen, device.Traits);
+    }
+
+    private static double Measure(ComputeDevice device, TunedPlans trial, Action<int> multiply)
+    {
+        TunedPlans? before = device.Plans;
+        device.Plans = trial;
+        try
+        {
+            multiply(0);
+            device.Synchronize();
+            double best = double.PositiveInfinity;
+            int launches = 1;
+            long begun = Stopwatch.GetTimestamp();
+            while (Stopwatch.GetElapsedTime(begun).TotalMilliseconds < MeasuredMilliseconds)
+            {
+                long start = Stopwatch.GetTimestamp();
+                for (int turn = 0; turn < launches; turn++)
+                {
+                    multiply(turn);
+                }
+
+                device.Synchronize();
+                TimeSpan taken = Stopwatch.GetElapsedTime(start);
+                best = Math.Min(best, taken.TotalMicroseconds / launches);
+                launches = taken.TotalMilliseconds < 2 ? launches * 2 : launches;
+            }
+
+            return best;
+        }
+        finally
+        {
+            device.Plans = before;
+        }
+    }
+
+    private static QuantizedDeviceMatrix<Float8E4M3> Random(ComputeDevice device, long rows, long columns, QuantizationScheme scheme, int seed)
+    {
+        // Random bits: speed depends on power, and power on the bits.
+        var matrix = new QuantizedDeviceMatrix<Float8E4M3>(device, rows, columns, scheme);
+        var random = new Random(seed);
+        var codes = new Float8E4M3[checked(rows * columns)];
+        int stretch = (int)Math.Min(codes.Length, RandomStretch);
+        for (int i = 0; i < stretch; i++)
+        {
+            codes[i] = (Float8E4M3)(float)((random.NextDouble() * 2 - 1) * 100);
+        }
+
+        for (long begin = stretch; begin < codes.Length; begin += stretch)
+        {
+            Array.Copy(codes, 0, codes, begin, Math.Min(stretch, codes.Length - begin));
+        }
+
+        matrix.Codes.CopyFrom(codes);
+        var scales = new float[matrix.Scales.Rows * matrix.Scales.Columns];
+        Array.Fill(scales, 0.01f);
+        matrix.Scales.CopyFrom(scales);
+        return matrix;
+    }
+}
