@@ -99,6 +99,15 @@ public sealed class EmulatorAccelerator
     {
         ArgumentNullException.ThrowIfNull(kernelName);
         ArgumentNullException.ThrowIfNull(kernel);
+        Launch(kernelName, kernel, config, arguments, clusterSize, AddressSpace.None);
+    }
+
+    /// <summary>Runs a kernel that reaches global memory by raw address, <paramref name="memory"/> and no other.</summary>
+    /// <inheritdoc cref="Launch{TArguments}(string, Action{TArguments}, KernelConfig, TArguments, int)"/>
+    internal void Launch<TArguments>(
+        string kernelName, Action<TArguments> kernel, KernelConfig config, TArguments arguments, int clusterSize, AddressSpace memory)
+        where TArguments : struct
+    {
         Index3D grid = config.GridDim;
         Index3D group = config.GroupDim;
         long sharedBytes = (long)config.SharedMemoryConfig.NumElements * config.SharedMemoryConfig.ElementSize;
@@ -118,6 +127,7 @@ public sealed class EmulatorAccelerator
             ClusterSize = clusterSize,
             DynamicSharedBytes = (int)sharedBytes,
             SharedMemoryPerGroup = SharedMemoryPerGroup,
+            Memory = memory,
             OnlyLastClusters = options.OnlyLastClusters,
         }.Run(MaxThreads);
     }

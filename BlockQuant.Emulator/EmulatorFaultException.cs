@@ -70,6 +70,10 @@ public sealed class EmulatorFaultException : Exception
         FaultKind.SharedAllocationMismatch => "shared allocation mismatch",
         FaultKind.SharedMemoryExhausted => "out of shared memory",
         FaultKind.BarrierDivergence => "barrier divergence",
+        FaultKind.CollectiveMismatch => "collective mismatch",
+        FaultKind.BarrierMisuse => "mbarrier misuse",
+        FaultKind.UnfinishedCopy => "unfinished copy",
+        FaultKind.ExitedGroupAccess => "access to an exited group's shared memory",
         FaultKind.Deadlock => "deadlock",
         _ => "exception",
     };

@@ -42,6 +42,18 @@ public enum FaultKind
     /// <summary>Lanes wait at a barrier that other lanes of the group never reach, or at different barriers.</summary>
     BarrierDivergence,
 
+    /// <summary>Lanes of a warp or warpgroup are at different operations that all of them must carry out together, or differ where one acts for all.</summary>
+    CollectiveMismatch,
+
+    /// <summary>An mbarrier is arrived at more often than its phase counts, or counts more than it can.</summary>
+    BarrierMisuse,
+
+    /// <summary>An asynchronous copy was still under way when the last lane had left.</summary>
+    UnfinishedCopy,
+
+    /// <summary>An access to the shared memory of a group of the cluster whose lanes have all left.</summary>
+    ExitedGroupAccess,
+
     /// <summary>All lanes that are left wait, and none can go on.</summary>
     Deadlock,
 

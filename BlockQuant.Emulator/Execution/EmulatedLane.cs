@@ -4,6 +4,12 @@ namespace BlockQuant.Emulator;
 /// <remarks>The static members are for the CPU bodies of intrinsics, which run as some lane.</remarks>
 internal sealed class EmulatedLane(EmulatedGroup group, int index)
 {
+    /// <summary>Lanes of a warp.</summary>
+    public const int WarpSize = 32;
+
+    /// <summary>Lanes of a warpgroup.</summary>
+    public const int WarpgroupSize = 128;
+
     [ThreadStatic]
     private static EmulatedLane? current;
 
@@ -68,6 +74,51 @@ internal sealed class EmulatedLane(EmulatedGroup group, int index)
     {
         EmulatedLane lane = Current;
         lane.Group.Scheduler.ClusterBarrier.Arrive(lane, lane.Group.Size * lane.Group.Launch.ClusterSize, default);
+    }
+
+    /// <summary>Carries out an operation together with the other lanes of the warp.</summary>
+    /// <inheritdoc cref="LaneTeam.Perform{T}"/>
+    public static T AsWarp<T>(string operation, T operand, Action<T[]> perform)
+    {
+        EmulatedLane lane = Current;
+        return lane.Group.WarpOf(lane).Perform(lane, operation, operand, perform);
+    }
+
+    /// <summary>Carries out an operation together with the other lanes of the warpgroup.</summary>
+    /// <inheritdoc cref="LaneTeam.Perform{T}"/>
+    public static T AsWarpgroup<T>(string operation, T operand, Action<T[]> perform)
+    {
+        EmulatedLane lane = Current;
+        return lane.Group.WarpgroupOf(lane).Perform(lane, operation, operand, perform);
+    }
+
+    /// <summary>Lets one lane act for its warp, whose lanes must all bring the same.</summary>
+    /// <param name="operation">The operation's name.</param>
+    /// <param name="operand">What the lane brings.</param>
+    /// <param name="perform">What is done, once.</param>
+    public static void Elect<T>(string operation, T operand, Action<T> perform) => AsWarp(operation, operand, all =>
+    {
+        perform(Uniform(operation, all, all[0], brought => brought));
+    });
+
+    /// <summary>The value that all lanes brought.</summary>
+    /// <exception cref="EmulatorFaultException">They differ.</exception>
+    public static TValue Uniform<T, TValue>(string operation, T[] all, TValue expected, Func<T, TValue> value)
+    {
+        foreach (T brought in all)
+        {
+            if (!EqualityComparer<TValue>.Default.Equals(value(brought), expected))
+                throw EmulatorFaultException.Of(FaultKind.CollectiveMismatch, $"lanes come to {operation} with {expected} and with {value(brought)}");
+        }
+        return expected;
+    }
+
+    /// <summary>Starts an asynchronous copy, which lands as late as can be: when no lane can go on without.</summary>
+    /// <param name="land">Makes the copy; any lane's thread may do so, so it must not ask for the current lane.</param>
+    public static void StartCopy(Action land)
+    {
+        EmulatedLane lane = Current;
+        lane.Group.Scheduler.StartCopy(lane, land);
     }
 
     /// <summary>Makes the lane one that has not started.</summary>

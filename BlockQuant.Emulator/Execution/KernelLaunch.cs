@@ -22,6 +22,9 @@ internal abstract class KernelLaunch
 
     public required int SharedMemoryPerGroup { get; init; }
 
+    /// <summary>What the lanes may reach by raw address.</summary>
+    public required AddressSpace Memory { get; init; }
+
     /// <summary>How many clusters at the end of the grid run; null for all.</summary>
     public required int? OnlyLastClusters { get; init; }
 

@@ -18,6 +18,7 @@ internal sealed class LaneScheduler
     private readonly EmulatedLane[] lanes;
     private readonly Queue<EmulatedLane> ready = [];
     private readonly List<EmulatedLane> conditional = [];
+    private readonly Queue<(EmulatedLane Lane, Action Land)> copies = [];
     private readonly Action<LaneThread> startLanes;
     private LaneThread root = null!;
     private int startedLanes;
@@ -50,6 +51,7 @@ internal sealed class LaneScheduler
         exitedLanes = 0;
         ready.Clear();
         conditional.Clear();
+        copies.Clear();
         ClusterBarrier.Reset();
         foreach (EmulatedGroup group in Groups)
             group.Begin(launch.GridIndex(firstGroup + group.ClusterRank));
@@ -99,6 +101,9 @@ internal sealed class LaneScheduler
         ready.Enqueue(lane);
     }
 
+    /// <summary>Takes note of an asynchronous copy. Copies land one by one, in order, when no lane can go on without.</summary>
+    public void StartCopy(EmulatedLane lane, Action land) => copies.Enqueue((lane, land));
+
     // Runs the lanes that have not started, then gives the turn away for good. True if this was the last of the cluster.
     private bool StartLanes(LaneThread thread)
     {
@@ -116,6 +121,8 @@ internal sealed class LaneScheduler
             Next().Host!.Wake();
             return false;
         }
+        if (copies.TryPeek(out (EmulatedLane Lane, Action Land) copy) && !launch.IsStopped)
+            launch.Stop(EmulatorFaultException.Of(FaultKind.UnfinishedCopy, copy.Lane, "nothing has waited for a copy that it started"));
         if (thread != root)
             root.Wake();
         return true;
@@ -133,14 +140,9 @@ internal sealed class LaneScheduler
         catch (LaneStoppedException)
         {
         }
-        catch (EmulatorFaultException fault)
-        {
-            launch.Stop(fault);
-        }
         catch (Exception exception)
         {
-            launch.Stop(EmulatorFaultException.Of(
-                FaultKind.KernelException, lane, $"{exception.GetType().Name}: {exception.Message}", exception));
+            Stop(lane, exception);
         }
         lane.State = LaneState.Exited;
         exitedLanes++;
@@ -151,8 +153,12 @@ internal sealed class LaneScheduler
     {
         if (!launch.IsStopped)
         {
-            if (ready.TryDequeue(out EmulatedLane? lane) || TryTakeConditional(out lane))
-                return lane;
+            do
+            {
+                if (ready.TryDequeue(out EmulatedLane? lane) || TryTakeConditional(out lane))
+                    return lane;
+            }
+            while (TryLandCopy());
             if (!launch.IsStopped)
                 launch.Stop(Standstill());
         }
@@ -183,11 +189,30 @@ internal sealed class LaneScheduler
         }
         catch (Exception exception)
         {
-            launch.Stop(exception as EmulatorFaultException ?? EmulatorFaultException.Of(
-                FaultKind.KernelException, lane, $"{exception.GetType().Name}: {exception.Message}", exception));
+            Stop(lane, exception);
             return false;
         }
     }
+
+    private bool TryLandCopy()
+    {
+        if (launch.IsStopped || !copies.TryDequeue(out (EmulatedLane Lane, Action Land) copy))
+            return false;
+        try
+        {
+            copy.Land();
+            return true;
+        }
+        catch (Exception exception)
+        {
+            Stop(copy.Lane, exception);
+            return false;
+        }
+    }
+
+    private void Stop(EmulatedLane lane, Exception exception) => launch.Stop(
+        exception as EmulatorFaultException ?? EmulatorFaultException.Of(
+            FaultKind.KernelException, lane, $"{exception.GetType().Name}: {exception.Message}", exception));
 
     // Every lane waits or has exited. Waiting at a barrier that exited lanes have passed by has a name of its own.
     private EmulatorFaultException Standstill()

@@ -1,9 +1,9 @@
 namespace BlockQuant.Emulator;
 
-/// <summary>A barrier's place in the source.</summary>
-internal readonly record struct BarrierSite(string File, int Line)
+/// <summary>A barrier's place in the source, or the operation that lanes meet for.</summary>
+internal readonly record struct BarrierSite(string File, int Line = 0)
 {
-    public override string ToString() => File is null ? "" : $" of {Path.GetFileName(File)}:{Line}";
+    public override string ToString() => File is null ? "" : Line == 0 ? $" for {File}" : $" of {Path.GetFileName(File)}:{Line}";
 }
 
 /// <summary>A barrier: lanes wait until a number of them have arrived.</summary>

@@ -1,7 +1,6 @@
 using System.Collections.Concurrent;
 using System.Reflection;
 using BlockQuant.Kernels.Cuda;
-using BlockQuant.Scheduling;
 
 namespace BlockQuant.Kernels.Hopper;
 
@@ -41,32 +40,25 @@ internal sealed unsafe class HopperKernels
         call is { M: > 0, N: > 0, K: > 0 }
         && ((call.Activations | call.Weights) & 15) == 0 && ((call.ActivationPitch | call.WeightPitch) & 15) == 0;
 
+    /// <summary>Tiles that cover an extent.</summary>
+    public static int Tiles(int extent, int tile) => (extent + tile - 1) / tile;
+
     /// <summary>Starts a matmul in <paramref name="stream"/>.</summary>
     public void Matmul(in MatmulCall call, IntPtr stream)
     {
-        bool decode = call.Plan.Kind == HopperKernelKind.Decode;
-        int elementBytes = call.OutputType == OutputType.Single ? 4 : 2;
-        long output = call.Output, outputPitch = call.OutputPitch * elementBytes, scales = call.ActivationScales;
-        long rowPitch = call.ScaleRowStride * 4, blockPitch = call.ScaleBlockStride * 4, weightScales = call.WeightScales;
-        int type = (int)call.OutputType, rows = call.M, columns = call.N, depth = call.K;
-        int store = (int)Store(call, decode);
-        int last = decode ? (call.ConstantWeights ? 1 : 0) : call.Plan.GroupM;
-
+        var matmul = MatmulArguments.Of(call);
         byte* space = stackalloc byte[3 * sizeof(TensorMap) + 63];
         var maps = (TensorMap*)(((nint)space + 63) & ~63);
-        TensorMap.EncodeBytes(maps, call.Activations, rows, depth, call.ActivationPitch, call.Plan.TileM);
-        TensorMap.EncodeBytes(maps + 1, call.Weights, columns, depth, call.WeightPitch, call.Plan.TileN);
-        if (store == (int)OutputStore.Ring)
-            TensorMap.EncodeOutput(maps + 2, call.Output, rows, columns, call.OutputPitch, OutputRing.BoxRows, OutputRing.BoxColumns);
+        TensorMap.EncodeBytes(maps, call.Activations, call.M, call.K, call.ActivationPitch, call.Plan.TileM);
+        TensorMap.EncodeBytes(maps + 1, call.Weights, call.N, call.K, call.WeightPitch, call.Plan.TileN);
+        if (matmul.Store == (int)OutputStore.Ring)
+            TensorMap.EncodeOutput(maps + 2, call.Output, call.M, call.N, call.OutputPitch, OutputRing.BoxRows, OutputRing.BoxColumns);
         void** arguments = stackalloc void*[]
         {
-            &output, &outputPitch, &type, &store, &scales, &rowPitch, &blockPitch, &weightScales, &rows, &columns, &depth, &last,
-            maps, maps + 1, maps + 2,
+            &matmul.Output, &matmul.OutputPitch, &matmul.OutputType, &matmul.Store, &matmul.RowScales, &matmul.RowPitch,
+            &matmul.BlockPitch, &matmul.WeightScales, &matmul.Rows, &matmul.Columns, &matmul.Depth, &matmul.Last, maps, maps + 1, maps + 2,
         };
-
-        int tiles = checked(Tiles(rows, call.Plan.TileM) * Tiles(columns, call.Plan.TileN));
-        int grid = decode ? tiles * call.Plan.SplitK : Math.Min(tiles, multiprocessors);
-        Launch(HopperKernel.IndexOf(call.Plan), grid, call.Plan.SplitK, arguments, stream);
+        Launch(HopperKernel.IndexOf(call.Plan), MatmulArguments.Blocks(call, multiprocessors), call.Plan.SplitK, arguments, stream);
     }
 
     /// <summary>The loaded module of a kernel, compiled now if it was not yet.</summary>
@@ -87,27 +79,11 @@ internal sealed unsafe class HopperKernels
         }
     }
 
-    private static OutputStore Store(in MatmulCall call, bool decode)
-    {
-        int elementBytes = call.OutputType == OutputType.Single ? 4 : 2;
-        long alignment = call.Output | call.OutputPitch * elementBytes;
-        // Four elements at a time from Decode, sixteen bytes from Prefill.
-        if (decode)
-            return alignment % (4 * elementBytes) == 0 ? OutputStore.Vectors : OutputStore.Elements;
-        if (alignment % 16 != 0)
-            return OutputStore.Elements;
-        if (call.Plan.OverlapStores && elementBytes == 2 && OutputRing.Takes(call.Plan.TileN))
-            return OutputStore.Ring;
-        return call.N * elementBytes % 16 == 0 ? OutputStore.Vectors : OutputStore.Elements;
-    }
-
     private static HopperKernels Create(IntPtr context)
     {
         CudaDriver.Check(CudaDriver.cuCtxGetDevice(out int device));
         return new HopperKernels(device);
     }
-
-    private static int Tiles(int extent, int tile) => (extent + tile - 1) / tile;
 
     private static string ReadPtx(string name)
     {

@@ -52,6 +52,9 @@ internal readonly record struct MatmulCall
     /// <summary>Element type of C.</summary>
     public required OutputType OutputType { get; init; }
 
+    /// <summary>Bytes of an element of C.</summary>
+    public int ElementBytes => OutputType == OutputType.Single ? sizeof(float) : sizeof(ushort);
+
     /// <summary>
     /// No kernel still running in the stream writes the weights, so that their load may begin before the kernels ahead have ended.
     /// </summary>

@@ -3,22 +3,22 @@ using ILGPU.IR.Intrinsics;
 namespace BlockQuant.Kernels.Hopper.Intrinsics;
 
 /// <summary>Blocks of a cluster: their ranks, their common barrier, and reading one another's shared memory.</summary>
-internal static class Cluster
+internal static partial class Cluster
 {
     /// <summary>This block's rank in its cluster.</summary>
     [IntrinsicImplementation]
     [Ptx("mov.u32 $d, %cluster_ctarank;")]
-    public static int Rank() => throw new NotSupportedException();
+    public static partial int Rank();
 
     /// <summary>Blocks in the cluster.</summary>
     [IntrinsicImplementation]
     [Ptx("mov.u32 $d, %cluster_nctarank;")]
-    public static int Size() => throw new NotSupportedException();
+    public static partial int Size();
 
     /// <summary>Waits for every thread of the cluster; shared memory written before is seen after.</summary>
     [IntrinsicImplementation]
     [Ptx("barrier.cluster.arrive.release; barrier.cluster.wait.acquire;")]
-    public static void Sync() => throw new NotSupportedException();
+    public static partial void Sync();
 
     /// <summary>
     /// Four float32 at the same 16-byte aligned shared address of every block of the cluster, added in rank order, so that the sum
@@ -33,5 +33,5 @@ internal static class Cluster
             add.u32 r, r, 1; setp.lt.u32 P, r, n; @P bra NEXT;
             mov.f32 $d.0, v0; mov.f32 $d.1, v1; mov.f32 $d.2, v2; mov.f32 $d.3, v3; }
         """)]
-    public static Acc4 Sum(int address) => throw new NotSupportedException();
+    public static partial Acc4 Sum(int address);
 }

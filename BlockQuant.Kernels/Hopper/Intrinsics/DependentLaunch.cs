@@ -3,15 +3,15 @@ using ILGPU.IR.Intrinsics;
 namespace BlockQuant.Kernels.Hopper.Intrinsics;
 
 /// <summary>Programmatic dependent launch: a kernel's start overlaps the end of the one ahead of it in the stream.</summary>
-internal static class DependentLaunch
+internal static partial class DependentLaunch
 {
     /// <summary>Waits until the kernels ahead have ended and their writes are visible.</summary>
     [IntrinsicImplementation]
     [Ptx("griddepcontrol.wait;")]
-    public static void Wait() => throw new NotSupportedException();
+    public static partial void Wait();
 
     /// <summary>Lets the next kernel's blocks start on multiprocessors that become free.</summary>
     [IntrinsicImplementation]
     [Ptx("griddepcontrol.launch_dependents;")]
-    public static void Trigger() => throw new NotSupportedException();
+    public static partial void Trigger();
 }

@@ -6,7 +6,7 @@ namespace BlockQuant.Kernels.Hopper.Intrinsics;
 /// Accumulators to shared memory, on their way to the output. Staged rows are 128 bytes; their eight 16-byte chunks are swizzled
 /// (chunk ^ row % 8), so that neither side has bank conflicts.
 /// </summary>
-internal static class Epilogue
+internal static partial class Epilogue
 {
     /// <summary>
     /// Rounds up to 32 fields (64 columns) to bfloat16 and stages them as the warp's 16 rows (stmatrix).
@@ -16,13 +16,13 @@ internal static class Epilogue
     /// <param name="row">Shared address of row lane % 16.</param>
     /// <param name="swizzle">(lane / 16 ^ row % 8) · 16.</param>
     [IntrinsicImplementation]
-    public static void StageBFloat16<TAcc>(TAcc acc, int first, int row, int swizzle)
-        where TAcc : unmanaged => throw new NotSupportedException();
+    public static partial void StageBFloat16<TAcc>(TAcc acc, int first, int row, int swizzle)
+        where TAcc : unmanaged;
 
     /// <summary>As <see cref="StageBFloat16"/>, to IEEE half.</summary>
     [IntrinsicImplementation]
-    public static void StageHalf<TAcc>(TAcc acc, int first, int row, int swizzle)
-        where TAcc : unmanaged => throw new NotSupportedException();
+    public static partial void StageHalf<TAcc>(TAcc acc, int first, int row, int swizzle)
+        where TAcc : unmanaged;
 
     /// <summary>Stages up to 16 fields (32 columns) as float32.</summary>
     /// <param name="acc">The accumulator.</param>
@@ -30,8 +30,8 @@ internal static class Epilogue
     /// <param name="row">Shared address of row lane / 4, plus lane % 2 · 8.</param>
     /// <param name="swizzle">(lane / 2 % 2 ^ row % 8) · 16.</param>
     [IntrinsicImplementation]
-    public static void StageSingle<TAcc>(TAcc acc, int first, int row, int swizzle)
-        where TAcc : unmanaged => throw new NotSupportedException();
+    public static partial void StageSingle<TAcc>(TAcc acc, int first, int row, int swizzle)
+        where TAcc : unmanaged;
 
     /// <summary>
     /// Stages a swapped product as float32 tokens: field 4j + e goes to token 8j + e % 2 (after this lane's first) and weight row 8 · (e / 2).
@@ -40,8 +40,8 @@ internal static class Epilogue
     /// <param name="address">Shared address of this lane's first token and weight row.</param>
     /// <param name="pitch">Bytes from one token to the next; a constant.</param>
     [IntrinsicImplementation]
-    public static void StageColumns<TAcc>(TAcc acc, int address, int pitch)
-        where TAcc : unmanaged => throw new NotSupportedException();
+    public static partial void StageColumns<TAcc>(TAcc acc, int address, int pitch)
+        where TAcc : unmanaged;
 
     /// <summary>Rounds four neighbours to bfloat16 and writes the first <paramref name="count"/> of them.</summary>
     /// <param name="values">The four.</param>
@@ -56,7 +56,7 @@ internal static class Epilogue
             setp.gt.and.s32 P, $2, 0, !V; @P st.global.b16 [$1], x0; setp.gt.and.s32 P, $2, 1, !V; @P st.global.b16 [$1+2], x1;
             setp.gt.and.s32 P, $2, 2, !V; @P st.global.b16 [$1+4], x2; setp.gt.and.s32 P, $2, 3, !V; @P st.global.b16 [$1+6], x3; }
         """)]
-    public static void StoreBFloat16(Acc4 values, long target, int count, int vector) => throw new NotSupportedException();
+    public static partial void StoreBFloat16(Acc4 values, long target, int count, int vector);
 
     /// <summary>As <see cref="StoreBFloat16"/>, to IEEE half.</summary>
     [IntrinsicImplementation]
@@ -67,7 +67,7 @@ internal static class Epilogue
             setp.gt.and.s32 P, $2, 0, !V; @P st.global.b16 [$1], x0; setp.gt.and.s32 P, $2, 1, !V; @P st.global.b16 [$1+2], x1;
             setp.gt.and.s32 P, $2, 2, !V; @P st.global.b16 [$1+4], x2; setp.gt.and.s32 P, $2, 3, !V; @P st.global.b16 [$1+6], x3; }
         """)]
-    public static void StoreHalf(Acc4 values, long target, int count, int vector) => throw new NotSupportedException();
+    public static partial void StoreHalf(Acc4 values, long target, int count, int vector);
 
     /// <summary>As <see cref="StoreBFloat16"/>, unrounded.</summary>
     [IntrinsicImplementation]
@@ -76,5 +76,5 @@ internal static class Epilogue
             setp.gt.and.s32 P, $2, 0, !V; @P st.global.f32 [$1], $0.0; setp.gt.and.s32 P, $2, 1, !V; @P st.global.f32 [$1+4], $0.1;
             setp.gt.and.s32 P, $2, 2, !V; @P st.global.f32 [$1+8], $0.2; setp.gt.and.s32 P, $2, 3, !V; @P st.global.f32 [$1+12], $0.3; }
         """)]
-    public static void StoreSingle(Acc4 values, long target, int count, int vector) => throw new NotSupportedException();
+    public static partial void StoreSingle(Acc4 values, long target, int count, int vector);
 }

@@ -6,32 +6,32 @@ namespace BlockQuant.Kernels.Hopper.Intrinsics;
 /// Barriers in shared memory (mbarrier) that count arrivals and bytes still to be copied. A barrier's phase ends when both counts
 /// are at 0; waiting names the parity of the phase waited for, beginning with 0.
 /// </summary>
-internal static class MBarrier
+internal static partial class MBarrier
 {
     /// <summary>Prepares the 8-byte barrier at a shared address for phases of <paramref name="arrivals"/> arrivals.</summary>
     [IntrinsicImplementation]
     [Ptx("mbarrier.init.shared::cta.b64 [$0], $1;")]
-    public static void Initialize(int barrier, int arrivals) => throw new NotSupportedException();
+    public static partial void Initialize(int barrier, int arrivals);
 
     /// <summary>Makes initialised barriers visible to the copy engine and to the cluster.</summary>
     [IntrinsicImplementation]
     [Ptx("fence.mbarrier_init.release.cluster;")]
-    public static void PublishInitialization() => throw new NotSupportedException();
+    public static partial void PublishInitialization();
 
     /// <summary>Waits until the phase of the given parity has ended.</summary>
     [IntrinsicImplementation]
     [Ptx("{ .reg .pred P; LW: mbarrier.try_wait.parity.shared::cta.b64 P, [$0], $1; @P bra LD; bra LW; LD: }")]
-    public static void Wait(int barrier, int parity) => throw new NotSupportedException();
+    public static partial void Wait(int barrier, int parity);
 
     /// <summary>One arrival by the whole warp, which also announces bytes that the copy engine will bring.</summary>
     [IntrinsicImplementation]
     [Ptx("{ .reg .pred P; elect.sync _|P, 0xffffffff; @P mbarrier.arrive.expect_tx.shared::cta.b64 _, [$0], $1; }")]
-    public static void ArriveExpect(int barrier, int bytes) => throw new NotSupportedException();
+    public static partial void ArriveExpect(int barrier, int bytes);
 
     /// <summary>One arrival by each lane, made once the lane's earlier <see cref="AsyncCopy"/> copies have landed.</summary>
     [IntrinsicImplementation]
     [Ptx("cp.async.mbarrier.arrive.noinc.shared::cta.b64 [$0];")]
-    public static void ArriveAfterCopies(int barrier) => throw new NotSupportedException();
+    public static partial void ArriveAfterCopies(int barrier);
 
     /// <summary>One arrival by the whole warp, after which the copy engine sees what its lanes wrote to shared memory.</summary>
     [IntrinsicImplementation]
@@ -39,5 +39,5 @@ internal static class MBarrier
         { .reg .pred P; fence.proxy.async.shared::cta; bar.warp.sync 0xffffffff; elect.sync _|P, 0xffffffff;
             @P mbarrier.arrive.shared::cta.b64 _, [$0]; }
         """)]
-    public static void ArriveStaged(int barrier) => throw new NotSupportedException();
+    public static partial void ArriveStaged(int barrier);
 }

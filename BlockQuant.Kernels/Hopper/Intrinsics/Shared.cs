@@ -3,12 +3,12 @@ using ILGPU.IR.Intrinsics;
 namespace BlockQuant.Kernels.Hopper.Intrinsics;
 
 /// <summary>The block's dynamic shared memory by 32-bit address, and copies of a warp's staged output from it to global memory.</summary>
-internal static class Shared
+internal static partial class Shared
 {
     /// <summary>The first address; a multiple of 1024.</summary>
     [IntrinsicImplementation]
     [Ptx("mov.u32 $d, dynamic_shared;")]
-    public static int Base() => throw new NotSupportedException();
+    public static partial int Base();
 
     /// <summary>
     /// Writes 16 staged rows of 128 bytes, swizzled by <see cref="Epilogue"/>, to global memory: each lane 16 bytes of rows
@@ -29,15 +29,15 @@ internal static class Shared
             add.s64 g, g, $2; setp.gt.s32 P, $3, 8; @P st.global.v4.b32 [g], {c0,c1,c2,c3};
             add.s64 g, g, $2; setp.gt.s32 P, $3, 12; @P st.global.v4.b32 [g], {e0,e1,e2,e3}; }
         """)]
-    public static void CopyRows(int source, long target, long pitch, int rows) => throw new NotSupportedException();
+    public static partial void CopyRows(int source, long target, long pitch, int rows);
 
     /// <summary>Writes one staged 2-byte element to global memory where <paramref name="enabled"/> is not 0.</summary>
     [IntrinsicImplementation]
     [Ptx("{ .reg .pred P; .reg .b16 x; setp.ne.s32 P, $2, 0; ld.shared.b16 x, [$0]; @P st.global.b16 [$1], x; }")]
-    public static void Copy2(int source, long target, int enabled) => throw new NotSupportedException();
+    public static partial void Copy2(int source, long target, int enabled);
 
     /// <summary>Writes one staged 4-byte element to global memory where <paramref name="enabled"/> is not 0.</summary>
     [IntrinsicImplementation]
     [Ptx("{ .reg .pred P; .reg .b32 x; setp.ne.s32 P, $2, 0; ld.shared.b32 x, [$0]; @P st.global.b32 [$1], x; }")]
-    public static void Copy4(int source, long target, int enabled) => throw new NotSupportedException();
+    public static partial void Copy4(int source, long target, int enabled);
 }

@@ -8,7 +8,7 @@ namespace BlockQuant.Kernels.Hopper.Intrinsics;
 /// unscaled product must keep to one set of registers: the tensor core's own accumulator has fewer mantissa bits than float32, so
 /// it never runs across blocks.
 /// </summary>
-internal static class Wgmma
+internal static partial class Wgmma
 {
     /// <summary>The high word of every matrix descriptor: 1024 bytes from one 8-row group to the next, 128-byte swizzle.</summary>
     public const int DescriptorHigh = 0x40000040;
@@ -33,8 +33,8 @@ internal static class Wgmma
     /// <param name="weightScales">Shared address of the left block's scale; the right block's is 4 bytes on.</param>
     /// <param name="split">First column of the right block, a multiple of 16; a constant where it is the same for every tile.</param>
     [IntrinsicImplementation]
-    public static TAcc MultiplyRows<TAcc>(TAcc acc, int a, int b, int release, int rowScales, int weightScales, int split)
-        where TAcc : unmanaged => throw new NotSupportedException();
+    public static partial TAcc MultiplyRows<TAcc>(TAcc acc, int a, int b, int release, int rowScales, int weightScales, int split)
+        where TAcc : unmanaged;
 
     /// <summary>
     /// The operands swapped, for few tokens: adds the product of 64 weight rows and 2 × fields tokens, times the weight block's
@@ -48,6 +48,6 @@ internal static class Wgmma
     /// <param name="tokenScales">Shared address of the scale of this lane's first token, 2 · (lane % 4).</param>
     /// <param name="weightScale">Shared address of the weight block's scale.</param>
     [IntrinsicImplementation]
-    public static TAcc MultiplyColumns<TAcc>(TAcc acc, int a, int b, int release, int tokenScales, int weightScale)
-        where TAcc : unmanaged => throw new NotSupportedException();
+    public static partial TAcc MultiplyColumns<TAcc>(TAcc acc, int a, int b, int release, int tokenScales, int weightScale)
+        where TAcc : unmanaged;
 }

@@ -1,0 +1,32 @@
+using BlockQuant.Emulator;
+
+namespace BlockQuant.Kernels.Hopper.Intrinsics;
+
+internal static partial class MBarrier
+{
+    public static partial void Initialize(int barrier, int arrivals) =>
+        BlockMemory.Own.StoreBarrier(barrier, TransactionBarrier.Of(arrivals));
+
+    public static partial void PublishInitialization()
+    {
+    }
+
+    public static partial void Wait(int barrier, int parity)
+    {
+        BlockMemory memory = BlockMemory.Own;
+        EmulatedLane.WaitUntil(() => memory.LoadBarrier(barrier).HasEnded(parity), $"parity {parity} of the mbarrier at {barrier}");
+    }
+
+    public static partial void ArriveExpect(int barrier, int bytes) => EmulatedLane.Elect(
+        nameof(ArriveExpect), (barrier, bytes), static arrival => BlockMemory.Own.Arrive(arrival.barrier, arrival.bytes));
+
+    public static partial void ArriveStaged(int barrier) =>
+        EmulatedLane.Elect(nameof(ArriveStaged), barrier, static barrier => BlockMemory.Own.Arrive(barrier));
+
+    public static partial void ArriveAfterCopies(int barrier)
+    {
+        // Copies land in order, so this one lands after the lane's others.
+        BlockMemory memory = BlockMemory.Own;
+        EmulatedLane.StartCopy(() => memory.Arrive(barrier));
+    }
+}

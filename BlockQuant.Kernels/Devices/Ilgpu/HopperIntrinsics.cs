@@ -1,0 +1,118 @@
+namespace BlockQuant.Kernels.Hopper.Intrinsics;
+
+// ILGPU replaces every call of an intrinsic by PTX, and its own CPU accelerator runs none of the kernels that have them.
+
+internal static partial class AsyncCopy
+{
+    public static partial void Copy4(int target, long source, int enabled) => throw new NotSupportedException();
+}
+
+internal static partial class Cluster
+{
+    public static partial int Rank() => throw new NotSupportedException();
+
+    public static partial int Size() => throw new NotSupportedException();
+
+    public static partial void Sync() => throw new NotSupportedException();
+
+    public static partial Acc4 Sum(int address) => throw new NotSupportedException();
+}
+
+internal static partial class DependentLaunch
+{
+    public static partial void Wait() => throw new NotSupportedException();
+
+    public static partial void Trigger() => throw new NotSupportedException();
+}
+
+internal static partial class Epilogue
+{
+    public static partial void StageBFloat16<TAcc>(TAcc acc, int first, int row, int swizzle)
+        where TAcc : unmanaged
+        => throw new NotSupportedException();
+
+    public static partial void StageHalf<TAcc>(TAcc acc, int first, int row, int swizzle)
+        where TAcc : unmanaged
+        => throw new NotSupportedException();
+
+    public static partial void StageSingle<TAcc>(TAcc acc, int first, int row, int swizzle)
+        where TAcc : unmanaged
+        => throw new NotSupportedException();
+
+    public static partial void StageColumns<TAcc>(TAcc acc, int address, int pitch)
+        where TAcc : unmanaged
+        => throw new NotSupportedException();
+
+    public static partial void StoreBFloat16(Acc4 values, long target, int count, int vector) => throw new NotSupportedException();
+
+    public static partial void StoreHalf(Acc4 values, long target, int count, int vector) => throw new NotSupportedException();
+
+    public static partial void StoreSingle(Acc4 values, long target, int count, int vector) => throw new NotSupportedException();
+}
+
+internal static partial class MBarrier
+{
+    public static partial void Initialize(int barrier, int arrivals) => throw new NotSupportedException();
+
+    public static partial void PublishInitialization() => throw new NotSupportedException();
+
+    public static partial void Wait(int barrier, int parity) => throw new NotSupportedException();
+
+    public static partial void ArriveExpect(int barrier, int bytes) => throw new NotSupportedException();
+
+    public static partial void ArriveAfterCopies(int barrier) => throw new NotSupportedException();
+
+    public static partial void ArriveStaged(int barrier) => throw new NotSupportedException();
+}
+
+internal static partial class Shared
+{
+    public static partial int Base() => throw new NotSupportedException();
+
+    public static partial void CopyRows(int source, long target, long pitch, int rows) => throw new NotSupportedException();
+
+    public static partial void Copy2(int source, long target, int enabled) => throw new NotSupportedException();
+
+    public static partial void Copy4(int source, long target, int enabled) => throw new NotSupportedException();
+}
+
+internal static partial class Tma
+{
+    public static partial long MapA() => throw new NotSupportedException();
+
+    public static partial long MapB() => throw new NotSupportedException();
+
+    public static partial long MapC() => throw new NotSupportedException();
+
+    public static partial void Prefetch(long map) => throw new NotSupportedException();
+
+    public static partial void Load(int target, long map, int column, int row, int barrier) => throw new NotSupportedException();
+
+    public static partial void Store(int source, long map, int column, int row, int barrier) => throw new NotSupportedException();
+}
+
+internal static partial class Warpgroup
+{
+    public static partial int Index() => throw new NotSupportedException();
+
+    public static partial int Warp() => throw new NotSupportedException();
+
+    public static partial void ReleaseRegisters(int count) => throw new NotSupportedException();
+
+    public static partial void TakeRegisters(int count) => throw new NotSupportedException();
+
+    public static partial void SyncWarp() => throw new NotSupportedException();
+
+    public static partial void Sync(int barrier, int threads) => throw new NotSupportedException();
+}
+
+internal static partial class Wgmma
+{
+    public static partial TAcc MultiplyRows<TAcc>(TAcc acc, int a, int b, int release, int rowScales, int weightScales, int split)
+        where TAcc : unmanaged
+        => throw new NotSupportedException();
+
+    public static partial TAcc MultiplyColumns<TAcc>(TAcc acc, int a, int b, int release, int tokenScales, int weightScale)
+        where TAcc : unmanaged
+        => throw new NotSupportedException();
+}

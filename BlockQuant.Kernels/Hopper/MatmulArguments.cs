@@ -1,0 +1,68 @@
+using BlockQuant.Scheduling;
+
+namespace BlockQuant.Kernels.Hopper;
+
+/// <summary>A matmul's parameters as <see cref="PrefillKernel"/> and <see cref="DecodeKernel"/> take them, in their order.</summary>
+internal struct MatmulArguments
+{
+    public long Output;
+    public long OutputPitch;
+    public int OutputType;
+
+    /// <summary>An <see cref="OutputStore"/>.</summary>
+    public int Store;
+    public long RowScales;
+    public long RowPitch;
+    public long BlockPitch;
+    public long WeightScales;
+    public int Rows;
+    public int Columns;
+    public int Depth;
+
+    /// <summary>What the two kernels differ in: row tiles of a band for Prefill, whether weights are constant for Decode.</summary>
+    public int Last;
+
+    /// <summary>The parameters of a call: pitches in bytes.</summary>
+    public static MatmulArguments Of(in MatmulCall call)
+    {
+        bool decode = call.Plan.Kind == HopperKernelKind.Decode;
+        return new MatmulArguments
+        {
+            Output = call.Output,
+            OutputPitch = call.OutputPitch * call.ElementBytes,
+            OutputType = (int)call.OutputType,
+            Store = (int)StoreOf(call, decode),
+            RowScales = call.ActivationScales,
+            RowPitch = call.ScaleRowStride * sizeof(float),
+            BlockPitch = call.ScaleBlockStride * sizeof(float),
+            WeightScales = call.WeightScales,
+            Rows = call.M,
+            Columns = call.N,
+            Depth = call.K,
+            Last = decode ? (call.ConstantWeights ? 1 : 0) : call.Plan.GroupM,
+        };
+    }
+
+    /// <summary>Blocks of the launch: one for each part of a tile for Decode, as many as run at once for Prefill.</summary>
+    public static int Blocks(in MatmulCall call, int multiprocessors)
+    {
+        int tiles = checked(Tiles(call.M, call.Plan.TileM) * Tiles(call.N, call.Plan.TileN));
+        return call.Plan.Kind == HopperKernelKind.Decode ? tiles * call.Plan.SplitK : Math.Min(tiles, multiprocessors);
+    }
+
+    private static int Tiles(int extent, int tile) => (extent + tile - 1) / tile;
+
+    private static OutputStore StoreOf(in MatmulCall call, bool decode)
+    {
+        int elementBytes = call.ElementBytes;
+        long alignment = call.Output | call.OutputPitch * elementBytes;
+        // Four elements at a time from Decode, sixteen bytes from Prefill.
+        if (decode)
+            return alignment % (4 * elementBytes) == 0 ? OutputStore.Vectors : OutputStore.Elements;
+        if (alignment % 16 != 0)
+            return OutputStore.Elements;
+        if (call.Plan.OverlapStores && elementBytes == 2 && OutputRing.Takes(call.Plan.TileN))
+            return OutputStore.Ring;
+        return call.N * elementBytes % 16 == 0 ? OutputStore.Vectors : OutputStore.Elements;
+    }
+}
