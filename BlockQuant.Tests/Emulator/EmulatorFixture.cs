@@ -9,7 +9,7 @@ public abstract class EmulatorFixture(bool checkUninitialisedGlobalReads = true)
 {
     private readonly List<MemoryBuffer> buffers = [];
 
-    protected EmulatorAccelerator Accelerator { get; private set; } = null!;
+    protected EmulatorAccelerator Accelerator { get; set; } = null!;
 
     protected bool ChecksUninitialisedGlobalReads => checkUninitialisedGlobalReads;
 

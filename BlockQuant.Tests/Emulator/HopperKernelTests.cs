@@ -3,6 +3,7 @@ using BlockQuant.Kernels.Hopper;
 using BlockQuant.Reference;
 using BlockQuant.Scheduling;
 using ILGPU;
+using ILGPU.IR.Intrinsics;
 
 namespace BlockQuant.Tests.Emulator;
 
@@ -11,29 +12,104 @@ internal sealed class HopperKernelTests : EmulatorFixture
 {
     private const byte Untouched = 0xA5;
 
-    // One block works through all tiles and laps its ring of stages; two blocks share them.
-    [TestCase(128, 130, 264, 384, OutputType.BFloat16, 1)]
-    [TestCase(144, 5, 300, 256, OutputType.Half, 1)]
-    [TestCase(192, 65, 200, 200, OutputType.Single, 2)]
-    [TestCase(256, 130, 300, 136, OutputType.BFloat16, 1)]
-    [TestCase(128, 1, 8, 16, OutputType.Single, 1)]
-    public void Prefill_is_exact(int tileN, int m, int n, int k, OutputType output, int multiprocessors)
+    // One block works through all tiles and laps its ring of stages, or two blocks share them; edges are ragged in M, N and K; the
+    // output's rows let 16 bytes be stored at a time (padding 8) or not.
+    [TestCase(128, 130, 264, 384, OutputType.BFloat16, 1, 8)]
+    [TestCase(128, 70, 131, 130, OutputType.Single, 2, 3)]
+    [TestCase(128, 1, 8, 16, OutputType.Single, 1, 8)]
+    [TestCase(144, 5, 300, 256, OutputType.Half, 1, 8)]
+    [TestCase(144, 129, 160, 144, OutputType.Single, 2, 4)]
+    [TestCase(192, 65, 200, 200, OutputType.Single, 2, 8)]
+    [TestCase(192, 20, 385, 128, OutputType.BFloat16, 1, 1)]
+    [TestCase(256, 130, 304, 136, OutputType.BFloat16, 1, 8)]
+    [TestCase(256, 17, 250, 640, OutputType.Half, 1, 5)]
+    public void Prefill_is_exact(int tileN, int m, int n, int k, OutputType output, int multiprocessors, int padding)
     {
         var plan = new HopperPlan(HopperKernelKind.Prefill, 128, tileN, 1, 2);
 
-        IsExact(new HopperProblem(plan, m, n, k, output), multiprocessors);
+        IsExact(new HopperProblem(plan, m, n, k, output) { OutputPadding = padding }, multiprocessors);
     }
 
-    [TestCase(8, 5, 200, 1040, 1, OutputType.BFloat16)]
-    [TestCase(16, 17, 129, 384, 2, OutputType.Half)]
-    [TestCase(32, 32, 128, 512, 4, OutputType.Single)]
-    [TestCase(64, 33, 70, 300, 3, OutputType.BFloat16)]
-    [TestCase(128, 130, 128, 136, 1, OutputType.Half)]
-    public void Decode_is_exact(int tokens, int m, int n, int k, int split, OutputType output)
+    // Without a split the ring of stages is lapped; with one, parts of K differ in length.
+    [TestCase(8, 5, 200, 1040, 1, OutputType.BFloat16, 8)]
+    [TestCase(8, 9, 130, 256, 2, OutputType.Single, 1)]
+    [TestCase(16, 17, 129, 384, 2, OutputType.Half, 3)]
+    [TestCase(16, 1, 256, 900, 1, OutputType.Single, 4)]
+    [TestCase(32, 32, 128, 640, 4, OutputType.Single, 8)]
+    [TestCase(32, 30, 140, 1000, 1, OutputType.Half, 4)]
+    [TestCase(64, 33, 70, 300, 3, OutputType.BFloat16, 2)]
+    [TestCase(64, 64, 128, 700, 1, OutputType.BFloat16, 8)]
+    [TestCase(128, 130, 128, 136, 1, OutputType.Half, 8)]
+    [TestCase(128, 100, 131, 1050, 2, OutputType.BFloat16, 1)]
+    public void Decode_is_exact(int tokens, int m, int n, int k, int split, OutputType output, int padding)
     {
         var plan = new HopperPlan(HopperKernelKind.Decode, tokens, 128, split, 1);
 
-        IsExact(new HopperProblem(plan, m, n, k, output), 1);
+        IsExact(new HopperProblem(plan, m, n, k, output) { OutputPadding = padding }, 1);
+    }
+
+    [TestCase(HopperKernelKind.Prefill, 128, 192, 1)]
+    [TestCase(HopperKernelKind.Decode, 64, 128, 2)]
+    public void Activation_scales_may_be_column_major(HopperKernelKind kind, int tileM, int tileN, int split)
+    {
+        var plan = new HopperPlan(kind, tileM, tileN, split, 1);
+
+        IsExact(new HopperProblem(plan, 67, 200, 300, OutputType.Single) { ColumnMajorScales = true }, 1);
+    }
+
+    [TestCase(HopperKernelKind.Prefill, 128, 144, 1, OutputType.Single, 1e-6)]
+    [TestCase(HopperKernelKind.Prefill, 128, 256, 1, OutputType.BFloat16, 3e-3)]
+    [TestCase(HopperKernelKind.Decode, 16, 128, 2, OutputType.Single, 1e-6)]
+    [TestCase(HopperKernelKind.Decode, 64, 128, 3, OutputType.Half, 4e-4)]
+    public void Results_are_the_references(HopperKernelKind kind, int tileM, int tileN, int split, OutputType output, double tolerance)
+    {
+        var problem = new HopperProblem(new HopperPlan(kind, tileM, tileN, split, 1), 40, 170, 400, output) { LargestCode = 448 };
+        var (activations, weights) = problem.Matrices;
+
+        Compare.RelativeError(Run(problem, 1), ReferenceOperators.Multiply(activations, weights)).Should().BeLessThan(tolerance);
+    }
+
+    [Test]
+    public void Clusters_give_the_same_bits_on_one_thread_and_on_two()
+    {
+        var plan = new HopperPlan(HopperKernelKind.Decode, 8, 128, 4, 1);
+        var problem = new HopperProblem(plan, 8, 300, 700, OutputType.Single) { LargestCode = 448 };
+
+        float[] first = Run(problem, 1);
+
+        for (int threads = 1; threads <= 2; threads++)
+        {
+            Accelerator = new EmulatorAccelerator(new EmulatorOptions { MaxThreads = threads });
+            Run(problem, 1).Should().Equal(first);
+        }
+    }
+
+    [Test]
+    public void A_store_outside_of_the_output_is_a_fault()
+    {
+        var plan = new HopperPlan(HopperKernelKind.Decode, 8, 128, 1, 1);
+        var problem = new HopperProblem(plan, 3, 40, 128, OutputType.Single) { OutputPadding = 0 };
+        var output = Allocate<float>(3 * 40);
+        var call = Call(problem, output.LoadEffectiveAddressAsPtr());
+
+        // Rows that are closer to each other than they are long end in the next one, the last beyond the region.
+        var fault = Assert.Throws<EmulatorFaultException>(() => new EmulatedHopper(Accelerator, 1).Matmul(call with { OutputPitch = 36 }))!;
+
+        fault.FaultKind.Should().Be(FaultKind.OutOfBoundsWrite);
+        fault.KernelName.Should().Be("decode_8");
+        fault.Message.Should().Contain("output (3 rows of 160 bytes, 144 apart");
+    }
+
+    [Test]
+    public void Every_intrinsic_has_a_body()
+    {
+        const byte newObject = 0x73, raise = 0x7A;
+        var intrinsics = typeof(HopperKernel).Assembly.GetTypes().Where(type => type.Namespace is { } name && name.EndsWith(".Intrinsics", StringComparison.Ordinal))
+            .SelectMany(type => type.GetMethods()).Where(method => method.IsDefined(typeof(IntrinsicImplementationAttribute), false)).ToArray();
+
+        intrinsics.Should().HaveCountGreaterThan(40);
+        intrinsics.Where(method => method.GetMethodBody()!.GetILAsByteArray() is [newObject, _, _, _, _, raise])
+            .Should().BeEmpty("kernels run on the emulator too");
     }
 
     private void IsExact(HopperProblem problem, int multiprocessors) => Run(problem, multiprocessors).Should().Equal(problem.Expected());
@@ -52,27 +128,29 @@ internal sealed class HopperKernelTests : EmulatorFixture
     private byte[] Stored(HopperProblem problem, int multiprocessors)
     {
         var output = Upload(Enumerable.Repeat(Untouched, (problem.M + 1) * problem.OutputPitch * problem.ElementBytes).ToArray());
-        var call = new MatmulCall
-        {
-            Plan = problem.Plan,
-            M = problem.M,
-            N = problem.N,
-            K = problem.K,
-            Activations = Upload(problem.Activations).LoadEffectiveAddressAsPtr(),
-            ActivationPitch = problem.CodePitch,
-            ActivationScales = Upload(problem.ActivationScales).LoadEffectiveAddressAsPtr(),
-            ScaleRowStride = problem.ColumnMajorScales ? 1 : problem.Blocks,
-            ScaleBlockStride = problem.ColumnMajorScales ? problem.M : 1,
-            Weights = Upload(problem.Weights).LoadEffectiveAddressAsPtr(),
-            WeightPitch = problem.CodePitch,
-            WeightScales = Upload(problem.WeightScales).LoadEffectiveAddressAsPtr(),
-            Output = output.LoadEffectiveAddressAsPtr(),
-            OutputPitch = problem.OutputPitch,
-            OutputType = problem.Output,
-            ConstantWeights = problem.M % 2 == 0,
-        };
+        var call = Call(problem, output.LoadEffectiveAddressAsPtr());
         HopperKernels.Supports(call).Should().BeTrue();
         new EmulatedHopper(Accelerator, multiprocessors).Matmul(call);
         return Download(output);
     }
+
+    private MatmulCall Call(HopperProblem problem, IntPtr output) => new()
+    {
+        Plan = problem.Plan,
+        M = problem.M,
+        N = problem.N,
+        K = problem.K,
+        Activations = Upload(problem.Activations).LoadEffectiveAddressAsPtr(),
+        ActivationPitch = problem.CodePitch,
+        ActivationScales = Upload(problem.ActivationScales).LoadEffectiveAddressAsPtr(),
+        ScaleRowStride = problem.ColumnMajorScales ? 1 : problem.Blocks,
+        ScaleBlockStride = problem.ColumnMajorScales ? problem.M : 1,
+        Weights = Upload(problem.Weights).LoadEffectiveAddressAsPtr(),
+        WeightPitch = problem.CodePitch,
+        WeightScales = Upload(problem.WeightScales).LoadEffectiveAddressAsPtr(),
+        Output = output,
+        OutputPitch = problem.OutputPitch,
+        OutputType = problem.Output,
+        ConstantWeights = problem.M % 2 == 0,
+    };
 }

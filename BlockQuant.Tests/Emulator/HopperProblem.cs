@@ -6,8 +6,8 @@ namespace BlockQuant.Tests.Emulator;
 
 /// <summary>A small block-scaled FP8 matmul, and what a Hopper kernel makes of it to the bit.</summary>
 /// <remarks>
-/// Codes are integers up to 8, so that the product of 128 of them is exact in any order; scales are arbitrary. Rows are padded with
-/// codes that are NaN, which no result may see.
+/// Codes are integers up to 8 unless asked otherwise, so that the product of 128 of them is exact in any order; scales are arbitrary.
+/// Rows are padded with codes that are NaN, which no result may see.
 /// </remarks>
 internal sealed record HopperProblem(HopperPlan Plan, int M, int N, int K, OutputType Output)
 {
@@ -18,6 +18,9 @@ internal sealed record HopperProblem(HopperPlan Plan, int M, int N, int K, Outpu
 
     /// <summary>Elements that an output row is longer than N: 0 and multiples of 8 let the kernels store 16 bytes at a time.</summary>
     public int OutputPadding { get; init; } = 8;
+
+    /// <summary>The codes' largest magnitude.</summary>
+    public int LargestCode { get; init; } = 8;
 
     public int Blocks => (K + 127) / 128;
 
@@ -99,7 +102,7 @@ internal sealed record HopperProblem(HopperPlan Plan, int M, int N, int K, Outpu
         var random = new Random(seed);
         var codes = new byte[rows * CodePitch];
         for (int i = 0; i < codes.Length; i++)
-            codes[i] = i % CodePitch < K ? (byte)Float8Codec.EncodeSaturating(random.Next(-8, 9)) : NotANumber;
+            codes[i] = i % CodePitch < K ? (byte)Float8Codec.EncodeSaturating(random.Next(-LargestCode, LargestCode + 1)) : NotANumber;
         return codes;
     }
 
