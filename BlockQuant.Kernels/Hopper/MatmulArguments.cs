@@ -46,11 +46,9 @@ internal struct MatmulArguments
     /// <summary>Blocks of the launch: one for each part of a tile for Decode, as many as run at once for Prefill.</summary>
     public static int Blocks(in MatmulCall call, int multiprocessors)
     {
-        int tiles = checked(Tiles(call.M, call.Plan.TileM) * Tiles(call.N, call.Plan.TileN));
+        int tiles = checked(HopperKernels.Tiles(call.M, call.Plan.TileM) * HopperKernels.Tiles(call.N, call.Plan.TileN));
         return call.Plan.Kind == HopperKernelKind.Decode ? tiles * call.Plan.SplitK : Math.Min(tiles, multiprocessors);
     }
-
-    private static int Tiles(int extent, int tile) => (extent + tile - 1) / tile;
 
     private static OutputStore StoreOf(in MatmulCall call, bool decode)
     {

@@ -2,7 +2,6 @@ using BlockQuant.Emulator;
 using BlockQuant.Kernels.Hopper;
 using BlockQuant.Reference;
 using BlockQuant.Scheduling;
-using ILGPU;
 using ILGPU.IR.Intrinsics;
 
 namespace BlockQuant.Tests.Emulator;

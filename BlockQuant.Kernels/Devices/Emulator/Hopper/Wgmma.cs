@@ -57,11 +57,11 @@ internal static partial class Wgmma
         Release(memory, lanes);
     }
 
-    private static Float8Product Multiply<TAcc>(Share<TAcc>[] lanes, int columns)
+    private static BlockProduct Multiply<TAcc>(Share<TAcc>[] lanes, int columns)
         where TAcc : unmanaged
     {
         var (a, b, _) = EmulatedLane.Uniform("wgmma", lanes, lanes[0].Operands, static share => share.Operands);
-        return new Float8Product(a, b, columns);
+        return new BlockProduct(a, b, columns, BlockProduct.Float8);
     }
 
     // One arrival of each of the four warps.
