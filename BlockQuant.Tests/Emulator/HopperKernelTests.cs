@@ -29,6 +29,17 @@ internal sealed class HopperKernelTests : EmulatorFixture
         IsExact(new HopperProblem(plan, m, n, k, output) { OutputPadding = padding }, multiprocessors);
     }
 
+    // The copy engine writes the output: the ring of boxes is lapped, and columns end inside a box.
+    [TestCase(128, 130, 264, 128, OutputType.BFloat16, 1, 8)]
+    [TestCase(192, 65, 200, 200, OutputType.Half, 1, 8)]
+    [TestCase(256, 129, 301, 144, OutputType.BFloat16, 4, 3)]
+    public void Prefill_whose_stores_overlap_is_exact(int tileN, int m, int n, int k, OutputType output, int multiprocessors, int padding)
+    {
+        var plan = new HopperPlan(HopperKernelKind.Prefill, 128, tileN, 1, 2, OverlapStores: true);
+
+        IsExact(new HopperProblem(plan, m, n, k, output) { OutputPadding = padding }, multiprocessors);
+    }
+
     // Without a split the ring of stages is lapped; with one, parts of K differ in length.
     [TestCase(8, 5, 200, 1040, 1, OutputType.BFloat16, 8)]
     [TestCase(8, 9, 130, 256, 2, OutputType.Single, 1)]
