@@ -4,9 +4,9 @@ using ILGPU;
 namespace BlockQuant.Kernels.Hopper;
 
 /// <summary>
-/// Finished tiles on their way to global memory: boxes of 64 rows and 64 two-byte columns in a ring of shared buffers. Warpgroups fill
-/// them, one warp hands them to the copy engine, and the product of the next tiles goes on meanwhile: all multiprocessors finish
-/// their tiles at about the same time, and L2 takes that burst more slowly than the warps could write it.
+/// Finished tiles on their way to global memory: boxes of 64 rows and 64 two-byte columns, two shared buffers for each of two
+/// warpgroups. The warpgroups fill them, one warp hands them to the copy engine, and the product of the next tiles goes on meanwhile:
+/// all multiprocessors finish their tiles at about the same time, and L2 takes that burst more slowly than the warps could write it.
 /// </summary>
 internal static class OutputRing
 {
@@ -17,12 +17,19 @@ internal static class OutputRing
     public const int BoxRows = 64;
 
     /// <summary>Shared memory of the boxes.</summary>
-    public const int Bytes = Buffers * BoxBytes;
+    public const int Bytes = 2 * GroupBytes;
+
+    /// <summary>Shared memory of one warpgroup's boxes.</summary>
+    public const int GroupBytes = Buffers * BoxBytes;
 
     /// <summary>Shared memory of the ring's barriers: a box is staged, a box is free.</summary>
-    public const int BarrierBytes = 2 * Buffers * 8;
+    public const int BarrierBytes = 2 * GroupBarrierBytes;
 
-    private const int Buffers = 4;
+    /// <summary>Shared memory of one warpgroup's barriers.</summary>
+    public const int GroupBarrierBytes = 2 * Buffers * 8;
+
+    // A warpgroup that shared buffers with the other could be two phases ahead of a barrier, which its parity does not tell.
+    private const int Buffers = 2;
     private const int BoxBytes = BoxRows * BoxColumns * 2;
 
     /// <summary>Whether tiles of a width divide into boxes.</summary>
@@ -34,20 +41,17 @@ internal static class OutputRing
     /// <summary>Prepares the barriers; one thread.</summary>
     public static void Initialize(int barriers)
     {
-        for (int i = 0; i < Buffers; i++)
-        {
-            MBarrier.Initialize(barriers + i * 8, 4);
-            MBarrier.Initialize(barriers + (Buffers + i) * 8, 1);
-        }
+        for (int i = 0; i < 4 * Buffers; i++)
+            MBarrier.Initialize(barriers + i * 8, i / Buffers % 2 == 0 ? 4 : 1);
     }
 
     /// <summary>Rounds a warpgroup's 64 × <paramref name="tileN"/> sums into the next boxes of the ring.</summary>
     /// <param name="acc">This lane's fields.</param>
     /// <param name="tileN">Columns; a constant.</param>
     /// <param name="type">An <see cref="OutputType"/> of two bytes.</param>
-    /// <param name="boxes">Shared address of the boxes.</param>
-    /// <param name="barriers">Shared address of the barriers.</param>
-    /// <param name="box">The first box's number, counted over all tiles of the block.</param>
+    /// <param name="boxes">Shared address of the warpgroup's boxes.</param>
+    /// <param name="barriers">Shared address of the warpgroup's barriers.</param>
+    /// <param name="box">The first box's number, counted over all of the warpgroup's tiles.</param>
     public static void Stage<TAcc>(TAcc acc, int tileN, int type, int boxes, int barriers, int box)
         where TAcc : unmanaged
     {
@@ -74,9 +78,9 @@ internal static class OutputRing
     }
 
     /// <summary>Waits until a box is staged, has the copy engine write it, and frees it once it is read; one warp.</summary>
-    /// <param name="boxes">Shared address of the boxes.</param>
-    /// <param name="barriers">Shared address of the barriers.</param>
-    /// <param name="box">The box's number.</param>
+    /// <param name="boxes">Shared address of its warpgroup's boxes.</param>
+    /// <param name="barriers">Shared address of its warpgroup's barriers.</param>
+    /// <param name="box">The box's number among the warpgroup's.</param>
     /// <param name="column">Output column of its first element; what lies past the output's end is not written.</param>
     /// <param name="row">Output row of its first element; likewise.</param>
     public static void Store(int boxes, int barriers, int box, int column, int row)

@@ -162,9 +162,12 @@ internal static class PrefillKernel
             for (int i = 0; i < 2 * boxes; i++)
             {
                 int lower = Pin.Int32(i >= boxes ? 1 : 0);
-                OutputRing.Store(staging, barriers, box + i, n0 + (i - lower * boxes) * OutputRing.BoxColumns, m0 + lower * 64);
+                int own = i - lower * boxes;
+                OutputRing.Store(
+                    staging + lower * OutputRing.GroupBytes, barriers + lower * OutputRing.GroupBarrierBytes, box + own,
+                    n0 + own * OutputRing.BoxColumns, m0 + lower * OutputRing.BoxRows);
             }
-            box += 2 * boxes;
+            box += boxes;
         }
     }
 
@@ -218,7 +221,7 @@ internal static class PrefillKernel
         int staging = Pin.Int32(shared + StagingOffset(tileN));
         int operandA = Pin.Int32(Wgmma.Descriptor(shared + (group - 1) * 8192)), operandB = Pin.Int32(Wgmma.Descriptor(shared + TileM * 128));
         int scales = Pin.Int32(shared + ScaleOffset(tileN)), warpScale = Pin.Int32((warpRow + (lane >> 2)) * 4);
-        int stage = 0, phase = 0, box = Pin.Int32((group - 1) * OutputRing.Boxes(tileN));
+        int stage = 0, phase = 0, box = 0;
         for (int tile = Grid.IdxX; tile < tiles; tile += Grid.DimX)
         {
             // Tiles of whole blocks need not know where they lie to be multiplied.
@@ -240,8 +243,10 @@ internal static class PrefillKernel
             }
             if (OutputRing.Takes(tileN) && store == (int)OutputStore.Ring)
             {
-                OutputRing.Stage(acc, tileN, outputType, staging, full + 128, box);
-                box += 2 * OutputRing.Boxes(tileN);
+                OutputRing.Stage(
+                    acc, tileN, outputType, staging + (group - 1) * OutputRing.GroupBytes,
+                    full + 128 + (group - 1) * OutputRing.GroupBarrierBytes, box);
+                box += OutputRing.Boxes(tileN);
             }
             else
             {
