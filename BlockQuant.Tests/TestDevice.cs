@@ -1,5 +1,7 @@
 #if EMULATOR
 using BlockQuant.Emulator;
+using BlockQuant.Kernels;
+using BlockQuant.Kernels.Cuda;
 #endif
 using BlockQuant.Scheduling;
 #if !EMULATOR
@@ -52,7 +54,17 @@ public sealed class TestDevice
 
 #if EMULATOR
     private static ComputeDevice OpenPortable()
-        => ComputeDevice.FromAccelerator(new EmulatorAccelerator(new EmulatorOptions { CheckUninitialisedGlobalReads = true }));
+        => new EmbeddedOnlyDevice(new EmulatorAccelerator(new EmulatorOptions { CheckUninitialisedGlobalReads = true }));
+
+    /// <summary>An emulator that refuses, as a GPU without ILGPU does, a kernel of which the library carries no PTX.</summary>
+    private sealed class EmbeddedOnlyDevice(EmulatorAccelerator accelerator) : EmulatorDevice(accelerator)
+    {
+        private protected override Delegate Load<TArguments>(Kernel<TArguments> kernel)
+        {
+            EmbeddedPtx.Read(EmbeddedPtx.EntryOf(kernel.Name));
+            return base.Load(kernel);
+        }
+    }
 #else
     private static ComputeDevice OpenPortable()
     {

@@ -8,7 +8,7 @@ namespace BlockQuant.Kernels.Cuda;
 internal static unsafe partial class CudaDriver
 {
     private const string Library = "cuda";
-    private static readonly Lazy<bool> Probe = new(Initialize);
+    private static readonly Lazy<string> Probe = new(Initialize);
 
     static CudaDriver()
     {
@@ -16,7 +16,12 @@ internal static unsafe partial class CudaDriver
     }
 
     /// <summary>Whether a CUDA driver with at least one device is there. Never throws; the answer is kept.</summary>
-    public static bool IsAvailable => Probe.Value;
+    public static bool IsAvailable => WhyUnavailable.Length == 0;
+
+    /// <summary>Why <see cref="IsAvailable"/> is false, or an empty string.</summary>
+    public static string WhyUnavailable => Probe.Value;
+
+    private static string LibraryFile => OperatingSystem.IsWindows() ? "nvcuda.dll" : "libcuda.so.1";
 
     /// <summary>Throws a <see cref="CudaException"/> naming <paramref name="call"/> unless <paramref name="result"/> is success.</summary>
     public static void Check(CudaResult result, [CallerArgumentExpression(nameof(result))] string call = "")
@@ -43,15 +48,19 @@ internal static unsafe partial class CudaDriver
         throw new CudaException(parenthesis > 0 ? call[..parenthesis] : call, result);
     }
 
-    private static bool Initialize()
+    private static string Initialize()
     {
         try
         {
-            return cuInit(0) == CudaResult.Success && cuDeviceGetCount(out int count) == CudaResult.Success && count > 0;
+            var result = cuInit(0);
+            if (result != CudaResult.Success)
+                return $"the driver reports {ErrorName(result)}";
+            Check(cuDeviceGetCount(out int count));
+            return count > 0 ? string.Empty : $"the driver library {LibraryFile} is here but reports no device";
         }
         catch (Exception error) when (error is DllNotFoundException or EntryPointNotFoundException or BadImageFormatException)
         {
-            return false;
+            return $"the driver library {LibraryFile} was not found or is not usable";
         }
     }
 
@@ -59,8 +68,7 @@ internal static unsafe partial class CudaDriver
     {
         if (name != Library)
             return IntPtr.Zero;
-        string file = OperatingSystem.IsWindows() ? "nvcuda.dll" : "libcuda.so.1";
-        return NativeLibrary.TryLoad(file, assembly, path, out var handle) ? handle : IntPtr.Zero;
+        return NativeLibrary.TryLoad(LibraryFile, assembly, path, out var handle) ? handle : IntPtr.Zero;
     }
 
     [LibraryImport(Library)]
@@ -81,6 +89,9 @@ internal static unsafe partial class CudaDriver
     [LibraryImport(Library)]
     public static partial CudaResult cuDeviceGetName(byte* name, int length, int device);
 
+    [LibraryImport(Library, EntryPoint = "cuDeviceTotalMem_v2")]
+    public static partial CudaResult cuDeviceTotalMem(out nuint bytes, int device);
+
     [LibraryImport(Library)]
     public static partial CudaResult cuDeviceGetAttribute(out int value, CudaDeviceAttribute attribute, int device);
 
@@ -95,6 +106,9 @@ internal static unsafe partial class CudaDriver
 
     [LibraryImport(Library)]
     public static partial CudaResult cuCtxSetCurrent(IntPtr context);
+
+    [LibraryImport(Library)]
+    public static partial CudaResult cuCtxSynchronize();
 
     [LibraryImport(Library)]
     public static partial CudaResult cuCtxGetDevice(out int device);
@@ -167,6 +181,10 @@ internal static unsafe partial class CudaDriver
 
     [LibraryImport(Library)]
     public static partial CudaResult cuFuncSetAttribute(IntPtr function, CudaFunctionAttribute attribute, int value);
+
+    [LibraryImport(Library)]
+    public static partial CudaResult cuLaunchKernel(
+        IntPtr function, uint gridX, uint gridY, uint gridZ, uint blockX, uint blockY, uint blockZ, uint sharedBytes, IntPtr stream, void** arguments, void** extra);
 
     [LibraryImport(Library)]
     public static partial CudaResult cuLaunchKernelEx(CudaLaunch* launch, IntPtr function, void** arguments, void** extra);

@@ -1,7 +1,7 @@
 namespace BlockQuant.Kernels.Cuda;
 
 /// <summary>A CUDA driver call that failed: which call, and the driver's name for the error.</summary>
-public sealed class CudaException : Exception
+public sealed class CudaException : DeviceException
 {
     internal CudaException(string call, CudaResult result)
         : base($"{call} failed: {CudaDriver.ErrorName(result)}")

@@ -38,8 +38,9 @@ internal sealed unsafe class CudaModule
     /// <param name="ptx">PTX text.</param>
     /// <param name="entry">Name of the entry.</param>
     /// <param name="sharedBytes">Dynamic shared memory of every launch; may exceed 48 KB.</param>
-    /// <exception cref="InvalidOperationException">The assembler refused the PTX, or spilled registers; the message has its log.</exception>
-    public static CudaModule Load(string ptx, string entry, int sharedBytes)
+    /// <param name="maySpill">Whether the kernel is one that need not keep to registers.</param>
+    /// <exception cref="DeviceException">The assembler refused the PTX, or spilled registers; the message has its log.</exception>
+    public static CudaModule Load(string ptx, string entry, int sharedBytes, bool maySpill = false)
     {
         byte[] text = Encoding.ASCII.GetBytes(ptx + "\0");
         byte[] info = new byte[LogBytes], errors = new byte[LogBytes];
@@ -51,14 +52,14 @@ internal sealed unsafe class CudaModule
             if (result != CudaResult.Success)
             {
                 string reason = CudaDriver.ErrorName(result);
-                throw new InvalidOperationException($"The driver cannot compile kernel '{entry}' ({reason}): {LogText(errors)}{LogText(info)}");
+                throw new DeviceException($"The driver cannot compile kernel '{entry}' ({reason}): {LogText(errors)}{LogText(info)}");
             }
             CudaDriver.Check(CudaDriver.cuModuleGetFunction(out var function, module, entry));
             CudaDriver.Check(CudaDriver.cuFuncSetAttribute(function, CudaFunctionAttribute.MaxDynamicSharedBytes, sharedBytes));
             var loaded = new CudaModule(function, LogText(info));
-            return loaded.LocalBytes == 0
+            return maySpill || loaded.LocalBytes == 0
                 ? loaded
-                : throw new InvalidOperationException($"Kernel '{entry}' spills registers: {loaded.CompileLog}");
+                : throw new DeviceException($"Kernel '{entry}' spills registers: {loaded.CompileLog}");
         }
     }
 

@@ -6,11 +6,15 @@ namespace BlockQuant.Kernels.Cuda;
 internal enum CudaResult
 {
     Success = 0,
+    OutOfMemory = 2,
 }
 
 /// <summary>The device attributes read here, with the driver's numbers.</summary>
 internal enum CudaDeviceAttribute
 {
+    MaxThreadsPerBlock = 1,
+    MaxSharedMemoryPerBlock = 8,
+    WarpSize = 10,
     MultiprocessorCount = 16,
     L2CacheBytes = 38,
     ComputeCapabilityMajor = 75,

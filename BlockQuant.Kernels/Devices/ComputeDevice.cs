@@ -86,6 +86,19 @@ public abstract partial class ComputeDevice : IDisposable
             ?? throw new DeviceUnavailableException($"{kind} device {index} cannot be used: {reason}");
     }
 
+    /// <summary>
+    /// Opens a CUDA device that runs the kernels which the library carries as PTX, so that none is compiled through ILGPU and a first call is ready
+    /// sooner. A build without ILGPU does so for every CUDA device.
+    /// </summary>
+    /// <param name="index">Which CUDA device, from 0.</param>
+    /// <exception cref="DeviceUnavailableException">There is no such device, or it cannot be used; the message says why.</exception>
+    public static ComputeDevice CreateEmbedded(int index = 0)
+    {
+        ArgumentOutOfRangeException.ThrowIfNegative(index);
+        return TryOpenEmbedded(index, out string reason)
+            ?? throw new DeviceUnavailableException($"{DeviceKind.Cuda} device {index} cannot be used: {reason}");
+    }
+
     /// <summary>Every device this machine has or might have, best first, with the reason for each one that is not used. Never throws.</summary>
     public static IReadOnlyList<DeviceDescription> List() => Discover();
 
@@ -188,7 +201,7 @@ public abstract partial class ComputeDevice : IDisposable
         => throw new InvalidOperationException($"{Name} has no Hopper tensor cores.");
 
     internal void Launch<TArguments>(Kernel<TArguments> kernel, LaunchShape shape, in TArguments arguments, AcceleratorStream? stream)
-        where TArguments : struct
+        where TArguments : struct, IKernelArguments
     {
         ObjectDisposedException.ThrowIf(IsDisposed, this);
         Delegate?[] loaded = Volatile.Read(ref launchers);
@@ -205,15 +218,15 @@ public abstract partial class ComputeDevice : IDisposable
 
     /// <summary>Compiles a kernel for this device. Called once a kernel, under a lock.</summary>
     private protected abstract Delegate Load<TArguments>(Kernel<TArguments> kernel)
-        where TArguments : struct;
+        where TArguments : struct, IKernelArguments;
 
     private protected abstract void Run<TArguments>(Delegate launcher, LaunchShape shape, in TArguments arguments, AcceleratorStream stream)
-        where TArguments : struct;
+        where TArguments : struct, IKernelArguments;
 
     private protected abstract void Release();
 
     private Delegate LoadOnce<TArguments>(Kernel<TArguments> kernel)
-        where TArguments : struct
+        where TArguments : struct, IKernelArguments
     {
         lock (loading)
         {

@@ -45,3 +45,16 @@ public sealed class DeviceOutOfMemoryException : DeviceException
     /// <summary>Bytes of memory the device has, or 0 where that is unknown.</summary>
     public long TotalBytes { get; }
 }
+
+/// <summary>The library carries no PTX of a kernel, and without ILGPU nothing can compile it.</summary>
+public sealed class KernelUnavailableException : DeviceException
+{
+    /// <summary>Creates the exception.</summary>
+    /// <param name="kernelName">The kernel.</param>
+    public KernelUnavailableException(string kernelName)
+        : base($"The assembly carries no PTX of kernel '{kernelName}'; generate-ptx writes it.")
+        => KernelName = kernelName;
+
+    /// <summary>The kernel.</summary>
+    public string KernelName { get; }
+}

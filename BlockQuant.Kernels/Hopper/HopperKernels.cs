@@ -1,5 +1,4 @@
 using System.Collections.Concurrent;
-using System.Reflection;
 using BlockQuant.Kernels.Cuda;
 
 namespace BlockQuant.Kernels.Hopper;
@@ -73,7 +72,7 @@ internal sealed unsafe class HopperKernels
             {
                 var description = HopperKernel.All[kernel];
                 Volatile.Write(
-                    ref modules[kernel], CudaModule.Load(ReadPtx(description.Name), description.Name, description.SharedBytes));
+                    ref modules[kernel], CudaModule.Load(EmbeddedPtx.Read(description.Name), description.Name, description.SharedBytes));
             }
             return modules[kernel]!;
         }
@@ -83,14 +82,6 @@ internal sealed unsafe class HopperKernels
     {
         CudaDriver.Check(CudaDriver.cuCtxGetDevice(out int device));
         return new HopperKernels(device);
-    }
-
-    private static string ReadPtx(string name)
-    {
-        using var stream = Assembly.GetExecutingAssembly().GetManifestResourceStream($"BlockQuant.Ptx.{name}.ptx")
-            ?? throw new InvalidOperationException($"The assembly carries no PTX of kernel '{name}'.");
-        using var reader = new StreamReader(stream);
-        return reader.ReadToEnd();
     }
 
     private void Launch(int kernel, int grid, int cluster, void** arguments, IntPtr stream)

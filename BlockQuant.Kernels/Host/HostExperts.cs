@@ -81,7 +81,7 @@ internal static unsafe class HostExperts
 
     private static void Grouped<TSource, TBits>(
         in GroupedMatmulArguments<TSource, TBits> a, in HostOperand activations, HostFormatKind format, HostElementKind element)
-        where TSource : struct
+        where TSource : struct, IKernelArguments
         where TBits : unmanaged
     {
         HostOperand weights = HostViews.Weights(a.Weights, format);

@@ -11,7 +11,7 @@ internal static class HostKernels
 {
     /// <summary>The implementation of a kernel, or null where there is none.</summary>
     public static Action<TArguments>? Find<TArguments>(Kernel<TArguments> kernel)
-        where TArguments : struct
+        where TArguments : struct, IKernelArguments
     {
         Type? owner = kernel.Method.Method.DeclaringType;
         Type[] types = kernel.Method.Method.GetGenericArguments();

@@ -299,7 +299,7 @@ internal static class ExpertMultiplication
         TilePlan plan,
         AcceleratorStream? stream)
         where TCode : unmanaged
-        where TSourceArguments : struct
+        where TSourceArguments : struct, IKernelArguments
         where TBits : unmanaged
     {
         if (output.Length == 0)

@@ -217,7 +217,7 @@ internal static class LoraShrink
         where TSink : struct, ILoraSink<TOut>
     {
         public static readonly Kernel<LoraShrinkArguments<TX, TW, TOut>> Shrink = new(
-            $"{nameof(LoraShrinkKernel)}<{typeof(TXElement).Name}, {typeof(TWElement).Name}, {typeof(TOut).Name}, {typeof(TSink).Name}>",
+            $"{nameof(LoraShrinkKernel)}<{typeof(TXElement).Name}, {typeof(TWElement).Name}, {TSink.Name}>",
             LoraShrinkKernel.Run<TX, TXElement, TW, TWElement, TOut, TSink>);
     }
 

@@ -19,7 +19,7 @@ internal interface IActivationSource<TArguments>
 }
 
 /// <summary>Activations quantized before: codes [M, K] and their scale grid.</summary>
-internal struct QuantizedActivations
+internal struct QuantizedActivations : IKernelArguments
 {
     public ArrayView<byte> Codes;
     public ArrayView<float> Scales;
@@ -29,6 +29,19 @@ internal struct QuantizedActivations
     public long BlockColumns;
     public long RowOffset;
     public long ColumnOffset;
+
+    /// <inheritdoc/>
+    public readonly void Write(ref ArgumentBlock block)
+    {
+        block.Add(Codes);
+        block.Add(Scales);
+        block.Add(K);
+        block.Add(ScaleColumns);
+        block.Add(BlockRows);
+        block.Add(BlockColumns);
+        block.Add(RowOffset);
+        block.Add(ColumnOffset);
+    }
 }
 
 /// <inheritdoc/>
@@ -47,11 +60,18 @@ internal readonly struct QuantizedActivationSource<TFormat> : IActivationSource<
 }
 
 /// <summary>Full-precision activations [M, K], quantized while they are loaded.</summary>
-internal struct RawActivations<TBits>
+internal struct RawActivations<TBits> : IKernelArguments
     where TBits : unmanaged
 {
     public ArrayView<TBits> Values;
     public long K;
+
+    /// <inheritdoc/>
+    public readonly void Write(ref ArgumentBlock block)
+    {
+        block.Add(Values);
+        block.Add(K);
+    }
 }
 
 /// <inheritdoc/>

@@ -3,7 +3,7 @@ using ILGPU;
 namespace BlockQuant.Kernels.Portable;
 
 /// <summary>Arguments of <see cref="AdapterMapCheckKernel"/>.</summary>
-internal struct AdapterMapCheckArguments
+internal struct AdapterMapCheckArguments : IKernelArguments
 {
     public ArrayView<int> Counts;
     public ArrayView<int> Starts;
@@ -11,6 +11,15 @@ internal struct AdapterMapCheckArguments
 
     /// <summary>A <see cref="DeviceStatus"/>.</summary>
     public ArrayView<int> Status;
+
+    /// <inheritdoc/>
+    public readonly void Write(ref ArgumentBlock block)
+    {
+        block.Add(Counts);
+        block.Add(Starts);
+        block.Add(Tokens);
+        block.Add(Status);
+    }
 }
 
 /// <summary>

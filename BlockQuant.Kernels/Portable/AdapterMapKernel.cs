@@ -3,7 +3,7 @@ using ILGPU;
 namespace BlockQuant.Kernels.Portable;
 
 /// <summary>Arguments of <see cref="AdapterMapKernel"/>.</summary>
-internal struct AdapterMapArguments
+internal struct AdapterMapArguments : IKernelArguments
 {
     /// <summary>The adapter of each token, or −1.</summary>
     public ArrayView<int> Mapping;
@@ -15,6 +15,18 @@ internal struct AdapterMapArguments
     /// <summary>Empty, or the <see cref="DeviceStatus"/> that tells the first token whose adapter does not exist.</summary>
     public ArrayView<int> Status;
     public int Adapters;
+
+    /// <inheritdoc/>
+    public readonly void Write(ref ArgumentBlock block)
+    {
+        block.Add(Mapping);
+        block.Add(SortedTokens);
+        block.Add(Counts);
+        block.Add(Starts);
+        block.Add(AdapterIds);
+        block.Add(Status);
+        block.Add(Adapters);
+    }
 }
 
 /// <summary>

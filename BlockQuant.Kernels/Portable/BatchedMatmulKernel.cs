@@ -3,7 +3,7 @@ using ILGPU;
 namespace BlockQuant.Kernels.Portable;
 
 /// <summary>Arguments of <see cref="BatchedMatmulKernel"/>.</summary>
-internal struct BatchedMatmulArguments<TBits>
+internal struct BatchedMatmulArguments<TBits> : IKernelArguments
     where TBits : unmanaged
 {
     public ArrayView<TBits> Activations;
@@ -19,6 +19,17 @@ internal struct BatchedMatmulArguments<TBits>
 
     /// <summary>Lanes that share the depth of a column; a power of two.</summary>
     public int LanesPerColumn;
+
+    /// <inheritdoc/>
+    public readonly void Write(ref ArgumentBlock block)
+    {
+        block.Add(Activations);
+        block.Add(Weights);
+        block.Add(ExpertIds);
+        block.Add(Output);
+        block.Add(Experts);
+        block.Add(LanesPerColumn);
+    }
 }
 
 /// <summary>

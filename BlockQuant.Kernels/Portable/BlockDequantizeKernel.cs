@@ -3,7 +3,7 @@ using ILGPU;
 namespace BlockQuant.Kernels.Portable;
 
 /// <summary>Arguments of <see cref="BlockDequantizeKernel"/>.</summary>
-internal struct BlockDequantizeArguments<TBits>
+internal struct BlockDequantizeArguments<TBits> : IKernelArguments
     where TBits : unmanaged
 {
     public ArrayView<byte> Codes;
@@ -16,6 +16,21 @@ internal struct BlockDequantizeArguments<TBits>
     public long BlockColumns;
     public long RowOffset;
     public long ColumnOffset;
+
+    /// <inheritdoc/>
+    public readonly void Write(ref ArgumentBlock block)
+    {
+        block.Add(Codes);
+        block.Add(Scales);
+        block.Add(Output);
+        block.Add(Rows);
+        block.Add(Columns);
+        block.Add(ScaleColumns);
+        block.Add(BlockRows);
+        block.Add(BlockColumns);
+        block.Add(RowOffset);
+        block.Add(ColumnOffset);
+    }
 }
 
 /// <summary>Output = code × scale of its block, for every scale granularity.</summary>

@@ -3,7 +3,7 @@ using ILGPU;
 namespace BlockQuant.Kernels.Portable;
 
 /// <summary>Arguments of <see cref="BlockGeluKernel"/>.</summary>
-internal struct BlockGeluArguments
+internal struct BlockGeluArguments : IKernelArguments
 {
     /// <summary>The codes [Rows, K] and their scale grid.</summary>
     public QuantizedActivations Source;
@@ -16,6 +16,17 @@ internal struct BlockGeluArguments
 
     /// <summary>Lanes that share one output block; a power of two.</summary>
     public int LanesPerBlock;
+
+    /// <inheritdoc/>
+    public readonly void Write(ref ArgumentBlock block)
+    {
+        block.Add(Source);
+        block.Add(Codes);
+        block.Add(Scales);
+        block.Add(Rows);
+        block.Add(OutputBlock);
+        block.Add(LanesPerBlock);
+    }
 }
 
 /// <summary>

@@ -3,7 +3,7 @@ using ILGPU;
 namespace BlockQuant.Kernels.Portable;
 
 /// <summary>Arguments of <see cref="BlockQuantizeKernel"/>.</summary>
-internal struct BlockQuantizeArguments<TBits>
+internal struct BlockQuantizeArguments<TBits> : IKernelArguments
     where TBits : unmanaged
 {
     public ArrayView<TBits> Source;
@@ -16,6 +16,19 @@ internal struct BlockQuantizeArguments<TBits>
 
     /// <summary>Lanes that share one block; a power of two.</summary>
     public int LanesPerBlock;
+
+    /// <inheritdoc/>
+    public readonly void Write(ref ArgumentBlock block)
+    {
+        block.Add(Source);
+        block.Add(Codes);
+        block.Add(Scales);
+        block.Add(Rows);
+        block.Add(Columns);
+        block.Add(BlockRows);
+        block.Add(BlockColumns);
+        block.Add(LanesPerBlock);
+    }
 }
 
 /// <summary>

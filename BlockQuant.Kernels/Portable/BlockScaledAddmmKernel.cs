@@ -3,7 +3,7 @@ using ILGPU;
 namespace BlockQuant.Kernels.Portable;
 
 /// <summary>Arguments of <see cref="BlockScaledAddmmKernel"/>.</summary>
-internal struct BlockScaledAddmmArguments<TBits>
+internal struct BlockScaledAddmmArguments<TBits> : IKernelArguments
     where TBits : unmanaged
 {
     public QuantizedActivations Activations;
@@ -14,6 +14,17 @@ internal struct BlockScaledAddmmArguments<TBits>
     public ArrayView<TBits> Output;
     public long M;
     public TileShape Shape;
+
+    /// <inheritdoc/>
+    public readonly void Write(ref ArgumentBlock block)
+    {
+        block.Add(Activations);
+        block.Add(Weights);
+        block.Add(Bias);
+        block.Add(Output);
+        block.Add(M);
+        block.Add(Shape);
+    }
 }
 
 /// <summary>C [M, N] = A [M, K] · B [N, K]ᵀ + bias [N], the bias added in float32 before the result is rounded.</summary>

@@ -3,7 +3,7 @@ using ILGPU;
 namespace BlockQuant.Kernels.Portable;
 
 /// <summary>Arguments of <see cref="BlockScaledMatmulKernel"/>.</summary>
-internal struct BlockScaledMatmulArguments<TBits>
+internal struct BlockScaledMatmulArguments<TBits> : IKernelArguments
     where TBits : unmanaged
 {
     public QuantizedActivations Activations;
@@ -11,6 +11,16 @@ internal struct BlockScaledMatmulArguments<TBits>
     public ArrayView<TBits> Output;
     public long M;
     public TileShape Shape;
+
+    /// <inheritdoc/>
+    public readonly void Write(ref ArgumentBlock block)
+    {
+        block.Add(Activations);
+        block.Add(Weights);
+        block.Add(Output);
+        block.Add(M);
+        block.Add(Shape);
+    }
 }
 
 /// <summary>C [M, N] = A [M, K] · B [N, K]ᵀ of pre-quantized operands, for every scale granularity.</summary>

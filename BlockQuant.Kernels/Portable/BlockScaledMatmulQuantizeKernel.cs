@@ -4,7 +4,7 @@ using ILGPU;
 namespace BlockQuant.Kernels.Portable;
 
 /// <summary>Arguments of <see cref="BlockScaledMatmulQuantizeKernel"/>.</summary>
-internal struct BlockScaledMatmulQuantizeArguments
+internal struct BlockScaledMatmulQuantizeArguments : IKernelArguments
 {
     public QuantizedActivations Activations;
     public QuantizedWeights Weights;
@@ -21,6 +21,20 @@ internal struct BlockScaledMatmulQuantizeArguments
     /// <summary>Where the results begin in shared memory.</summary>
     public int ResultStart;
     public TileShape Shape;
+
+    /// <inheritdoc/>
+    public readonly void Write(ref ArgumentBlock block)
+    {
+        block.Add(Activations);
+        block.Add(Weights);
+        block.Add(Bias);
+        block.Add(Codes);
+        block.Add(Scales);
+        block.Add(M);
+        block.Add(OutputBlock);
+        block.Add(ResultStart);
+        block.Add(Shape);
+    }
 }
 
 /// <summary>

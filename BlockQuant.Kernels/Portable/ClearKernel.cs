@@ -3,9 +3,15 @@ using ILGPU;
 namespace BlockQuant.Kernels.Portable;
 
 /// <summary>Arguments of <see cref="ClearKernel"/>.</summary>
-internal struct ClearArguments
+internal struct ClearArguments : IKernelArguments
 {
     public ArrayView<float> Output;
+
+    /// <inheritdoc/>
+    public readonly void Write(ref ArgumentBlock block)
+    {
+        block.Add(Output);
+    }
 }
 
 /// <summary>Sets every element to zero, for atomic sums to start from.</summary>

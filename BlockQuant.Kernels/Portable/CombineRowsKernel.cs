@@ -3,7 +3,7 @@ using ILGPU;
 namespace BlockQuant.Kernels.Portable;
 
 /// <summary>Arguments of <see cref="CombineRowsKernel"/>.</summary>
-internal struct CombineRowsArguments<TBits>
+internal struct CombineRowsArguments<TBits> : IKernelArguments
     where TBits : unmanaged
 {
     /// <summary>Sorted rows [S, columns].</summary>
@@ -19,6 +19,18 @@ internal struct CombineRowsArguments<TBits>
     public long Rows;
     public long Columns;
     public int TopK;
+
+    /// <inheritdoc/>
+    public readonly void Write(ref ArgumentBlock block)
+    {
+        block.Add(Source);
+        block.Add(SlotRows);
+        block.Add(Weights);
+        block.Add(Output);
+        block.Add(Rows);
+        block.Add(Columns);
+        block.Add(TopK);
+    }
 }
 
 /// <summary>Each token's weighted sum of its slots' rows, in the order of the slots and in float32. A slot without a row adds nothing.</summary>

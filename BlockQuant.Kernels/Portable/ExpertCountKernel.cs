@@ -3,7 +3,7 @@ using ILGPU;
 namespace BlockQuant.Kernels.Portable;
 
 /// <summary>Arguments of <see cref="ExpertCountKernel"/>.</summary>
-internal struct ExpertCountArguments
+internal struct ExpertCountArguments : IKernelArguments
 {
     /// <summary>Expert ids [T, k].</summary>
     public ArrayView<int> Ids;
@@ -15,6 +15,15 @@ internal struct ExpertCountArguments
 
     /// <summary>The first wrong id of each chunk [chunks].</summary>
     public ArrayView<int> ChunkFaults;
+
+    /// <inheritdoc/>
+    public readonly void Write(ref ArgumentBlock block)
+    {
+        block.Add(Ids);
+        block.Add(Experts);
+        block.Add(ChunkCounts);
+        block.Add(ChunkFaults);
+    }
 }
 
 /// <summary>Counts the rows of every expert in chunks of ids. Each lane counts its own experts, so nothing is atomic and any E will do.</summary>

@@ -3,7 +3,7 @@ using ILGPU;
 namespace BlockQuant.Kernels.Portable;
 
 /// <summary>Arguments of <see cref="ExpertOffsetsKernel"/>.</summary>
-internal struct ExpertOffsetsArguments
+internal struct ExpertOffsetsArguments : IKernelArguments
 {
     /// <summary>Expert ids [T, k].</summary>
     public ArrayView<int> Ids;
@@ -23,6 +23,18 @@ internal struct ExpertOffsetsArguments
     public ArrayView<int> Indptr;
 
     public ArrayView<int> Status;
+
+    /// <inheritdoc/>
+    public readonly void Write(ref ArgumentBlock block)
+    {
+        block.Add(Ids);
+        block.Add(Experts);
+        block.Add(ChunkCounts);
+        block.Add(ChunkFaults);
+        block.Add(Counts);
+        block.Add(Indptr);
+        block.Add(Status);
+    }
 }
 
 /// <summary>Turns the counts of the chunks into the place of each chunk's first row of each expert. One group scans all experts.</summary>

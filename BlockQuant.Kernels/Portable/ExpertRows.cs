@@ -4,7 +4,7 @@ using ILGPU;
 namespace BlockQuant.Kernels.Portable;
 
 /// <summary>Where each expert's rows lie among rows that are sorted by expert.</summary>
-internal struct ExpertRows
+internal struct ExpertRows : IKernelArguments
 {
     /// <summary>Cumulative ends [E], or indptr [E + 1] that begins with 0.</summary>
     public ArrayView<int> Offsets;
@@ -13,6 +13,14 @@ internal struct ExpertRows
     public int Lead;
 
     public int Experts;
+
+    /// <inheritdoc/>
+    public readonly void Write(ref ArgumentBlock block)
+    {
+        block.Add(Offsets);
+        block.Add(Lead);
+        block.Add(Experts);
+    }
 
     public readonly int Begin(int expert) => expert + Lead == 0 ? 0 : Offsets[expert + Lead - 1];
 

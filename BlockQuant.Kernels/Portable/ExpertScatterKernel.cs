@@ -3,7 +3,7 @@ using ILGPU;
 namespace BlockQuant.Kernels.Portable;
 
 /// <summary>Arguments of <see cref="ExpertScatterKernel"/>.</summary>
-internal struct ExpertScatterArguments
+internal struct ExpertScatterArguments : IKernelArguments
 {
     /// <summary>Expert ids [T, k].</summary>
     public ArrayView<int> Ids;
@@ -21,6 +21,17 @@ internal struct ExpertScatterArguments
 
     /// <summary>The sorted row of each slot [T, k].</summary>
     public ArrayView<int> SlotRows;
+
+    /// <inheritdoc/>
+    public readonly void Write(ref ArgumentBlock block)
+    {
+        block.Add(Ids);
+        block.Add(Experts);
+        block.Add(ChunkCounts);
+        block.Add(Indptr);
+        block.Add(RowSlots);
+        block.Add(SlotRows);
+    }
 }
 
 /// <summary>

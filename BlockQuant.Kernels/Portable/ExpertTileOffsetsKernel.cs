@@ -4,7 +4,7 @@ using ILGPU;
 namespace BlockQuant.Kernels.Portable;
 
 /// <summary>Arguments of <see cref="ExpertTileOffsetsKernel"/>.</summary>
-internal struct ExpertTileOffsetsArguments
+internal struct ExpertTileOffsetsArguments : IKernelArguments
 {
     public ExpertRows Experts;
     public int Rows;
@@ -14,6 +14,16 @@ internal struct ExpertTileOffsetsArguments
     public ArrayView<int> TileOffsets;
 
     public ArrayView<int> Status;
+
+    /// <inheritdoc/>
+    public readonly void Write(ref ArgumentBlock block)
+    {
+        block.Add(Experts);
+        block.Add(Rows);
+        block.Add(TileM);
+        block.Add(TileOffsets);
+        block.Add(Status);
+    }
 }
 
 /// <summary>

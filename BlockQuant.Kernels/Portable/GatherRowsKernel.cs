@@ -3,7 +3,7 @@ using ILGPU;
 namespace BlockQuant.Kernels.Portable;
 
 /// <summary>Arguments of <see cref="GatherRowsKernel"/>.</summary>
-internal struct GatherRowsArguments<TBits>
+internal struct GatherRowsArguments<TBits> : IKernelArguments
     where TBits : unmanaged
 {
     /// <summary>One row a token [T, columns].</summary>
@@ -16,6 +16,17 @@ internal struct GatherRowsArguments<TBits>
     public long Tokens;
     public long Columns;
     public int TopK;
+
+    /// <inheritdoc/>
+    public readonly void Write(ref ArgumentBlock block)
+    {
+        block.Add(Source);
+        block.Add(RowSlots);
+        block.Add(Output);
+        block.Add(Tokens);
+        block.Add(Columns);
+        block.Add(TopK);
+    }
 }
 
 /// <summary>Copies each token's row to the sorted rows of its slots. A row without a slot is zero.</summary>

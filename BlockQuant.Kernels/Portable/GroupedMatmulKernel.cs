@@ -4,8 +4,8 @@ using ILGPU;
 namespace BlockQuant.Kernels.Portable;
 
 /// <summary>Arguments of <see cref="GroupedMatmulKernel"/>.</summary>
-internal struct GroupedMatmulArguments<TSourceArguments, TBits>
-    where TSourceArguments : struct
+internal struct GroupedMatmulArguments<TSourceArguments, TBits> : IKernelArguments
+    where TSourceArguments : struct, IKernelArguments
     where TBits : unmanaged
 {
     public TSourceArguments Activations;
@@ -26,6 +26,20 @@ internal struct GroupedMatmulArguments<TSourceArguments, TBits>
     public ArrayView<TBits> Output;
     public long RowTiles;
     public TileShape Shape;
+
+    /// <inheritdoc/>
+    public readonly void Write(ref ArgumentBlock block)
+    {
+        block.Add(Activations);
+        block.Add(ActivationBlock);
+        block.Add(ActivationOffset);
+        block.Add(Weights);
+        block.Add(Experts);
+        block.Add(TileOffsets);
+        block.Add(Output);
+        block.Add(RowTiles);
+        block.Add(Shape);
+    }
 }
 
 /// <summary>
@@ -40,7 +54,7 @@ internal static class GroupedMatmulKernel
     public static void Run<TFormat, TSource, TSourceArguments, TBits, TElement>(GroupedMatmulArguments<TSourceArguments, TBits> a)
         where TFormat : struct, ICodeFormat
         where TSource : struct, IActivationSource<TSourceArguments>
-        where TSourceArguments : struct
+        where TSourceArguments : struct, IKernelArguments
         where TBits : unmanaged
         where TElement : struct, IElement<TBits>
     {

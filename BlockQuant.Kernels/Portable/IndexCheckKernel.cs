@@ -3,7 +3,7 @@ using ILGPU;
 namespace BlockQuant.Kernels.Portable;
 
 /// <summary>Arguments of <see cref="IndexCheckKernel"/>.</summary>
-internal struct IndexCheckArguments
+internal struct IndexCheckArguments : IKernelArguments
 {
     public ArrayView<int> Indices;
     public int Minimum;
@@ -13,6 +13,16 @@ internal struct IndexCheckArguments
     public int Code;
 
     public ArrayView<int> Status;
+
+    /// <inheritdoc/>
+    public readonly void Write(ref ArgumentBlock block)
+    {
+        block.Add(Indices);
+        block.Add(Minimum);
+        block.Add(Limit);
+        block.Add(Code);
+        block.Add(Status);
+    }
 }
 
 /// <summary>Reports the first index that is out of range. One group, so that the lowest place wins whatever the order of the lanes.</summary>

@@ -4,7 +4,7 @@ using ILGPU;
 namespace BlockQuant.Kernels.Portable;
 
 /// <summary>Input rows of a LoRA product: x [tokens, K] for every slice, or y [slices, tokens, rank].</summary>
-internal struct LoraInputArguments<TBits>
+internal struct LoraInputArguments<TBits> : IKernelArguments
     where TBits : unmanaged
 {
     public ArrayView<TBits> Values;
@@ -25,12 +25,26 @@ internal struct LoraInputArguments<TBits>
     /// <summary>Not 0 to round the input to the weights' type first.</summary>
     public int Cast;
 
+    /// <inheritdoc/>
+    public readonly void Write(ref ArgumentBlock block)
+    {
+        block.Add(Values);
+        block.Add(Scales);
+        block.Add(Columns);
+        block.Add(SliceStride);
+        block.Add(ScaleSliceStride);
+        block.Add(ScaleRowStride);
+        block.Add(BlockColumns);
+        block.Add(ColumnOffset);
+        block.Add(Cast);
+    }
+
     public readonly float Scale(long slice, long token, long k)
         => Scales.Length == 0 ? 1f : Scales[slice * ScaleSliceStride + token * ScaleRowStride + (k + ColumnOffset) / BlockColumns];
 }
 
 /// <summary>The weights [adapters, rows, columns] of one slice, and their scales.</summary>
-internal struct LoraSliceArguments<TBits>
+internal struct LoraSliceArguments<TBits> : IKernelArguments
     where TBits : unmanaged
 {
     public ArrayView<TBits> Values;
@@ -51,6 +65,24 @@ internal struct LoraSliceArguments<TBits>
     /// <summary>The column of the output row where an expand of this slice begins.</summary>
     public long OutputColumn;
 
+    /// <inheritdoc/>
+    public readonly void Write(ref ArgumentBlock block)
+    {
+        block.Add(Values);
+        block.Add(Scales);
+        block.Add(Rows);
+        block.Add(Columns);
+        block.Add(AdapterStride);
+        block.Add(RowStride);
+        block.Add(ScaleAdapterStride);
+        block.Add(ScaleColumns);
+        block.Add(BlockRows);
+        block.Add(BlockColumns);
+        block.Add(RowOffset);
+        block.Add(ColumnOffset);
+        block.Add(OutputColumn);
+    }
+
     public readonly float Scale(long adapter, long row, long k)
         => Scales.Length == 0
             ? 1f
@@ -58,13 +90,26 @@ internal struct LoraSliceArguments<TBits>
 }
 
 /// <summary>The slices of one launch as named fields: a kernel argument cannot hold an array of views.</summary>
-internal struct LoraSlices<TBits>
+internal struct LoraSlices<TBits> : IKernelArguments
     where TBits : unmanaged
 {
     /// <summary>Slices that one launch can take.</summary>
     public const int Capacity = 8;
 
     public LoraSliceArguments<TBits> S0, S1, S2, S3, S4, S5, S6, S7;
+
+    /// <inheritdoc/>
+    public readonly void Write(ref ArgumentBlock block)
+    {
+        block.Add(S0);
+        block.Add(S1);
+        block.Add(S2);
+        block.Add(S3);
+        block.Add(S4);
+        block.Add(S5);
+        block.Add(S6);
+        block.Add(S7);
+    }
 
     public readonly LoraSliceArguments<TBits> Slice(int slice) => slice switch
     {
@@ -111,13 +156,23 @@ internal struct LoraSlices<TBits>
 }
 
 /// <summary>Which adapter each token uses: tokens sorted by adapter, and where each adapter's tokens lie.</summary>
-internal struct LoraMapArguments
+internal struct LoraMapArguments : IKernelArguments
 {
     public ArrayView<int> SortedTokens;
     public ArrayView<int> Counts;
     public ArrayView<int> Starts;
     public ArrayView<int> AdapterIds;
     public long Adapters;
+
+    /// <inheritdoc/>
+    public readonly void Write(ref ArgumentBlock block)
+    {
+        block.Add(SortedTokens);
+        block.Add(Counts);
+        block.Add(Starts);
+        block.Add(AdapterIds);
+        block.Add(Adapters);
+    }
 
     /// <summary>
     /// The rows of one row tile, found by walking over the adapters' counts: how the tokens fall to adapters is known on the device alone.
@@ -163,7 +218,7 @@ internal struct LoraRows
 }
 
 /// <summary>The numbers of a <see cref="LoraPlan"/> that a kernel reads.</summary>
-internal struct LoraShape
+internal struct LoraShape : IKernelArguments
 {
     public int TileM;
     public int TileN;
@@ -173,6 +228,19 @@ internal struct LoraShape
     public long RowTiles;
     public long ColumnTiles;
     public int Slices;
+
+    /// <inheritdoc/>
+    public readonly void Write(ref ArgumentBlock block)
+    {
+        block.Add(TileM);
+        block.Add(TileN);
+        block.Add(TileK);
+        block.Add(DepthLanes);
+        block.Add(SplitK);
+        block.Add(RowTiles);
+        block.Add(ColumnTiles);
+        block.Add(Slices);
+    }
 
     public readonly long Tiles => RowTiles * ColumnTiles * SplitK * Slices;
 }

@@ -4,7 +4,7 @@ using ILGPU;
 namespace BlockQuant.Kernels.Portable;
 
 /// <summary>Arguments of <see cref="LoraExpandKernel"/>.</summary>
-internal struct LoraExpandArguments<TX, TW, TOut>
+internal struct LoraExpandArguments<TX, TW, TOut> : IKernelArguments
     where TX : unmanaged
     where TW : unmanaged
     where TOut : unmanaged
@@ -23,6 +23,19 @@ internal struct LoraExpandArguments<TX, TW, TOut>
 
     /// <summary>Not 0 to add to what the output holds.</summary>
     public int Add;
+
+    /// <inheritdoc/>
+    public readonly void Write(ref ArgumentBlock block)
+    {
+        block.Add(Input);
+        block.Add(Slices);
+        block.Add(Map);
+        block.Add(Output);
+        block.Add(Shape);
+        block.Add(Columns);
+        block.Add(FirstSlice);
+        block.Add(Add);
+    }
 }
 
 /// <summary>

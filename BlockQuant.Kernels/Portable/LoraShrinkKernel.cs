@@ -4,7 +4,7 @@ using ILGPU;
 namespace BlockQuant.Kernels.Portable;
 
 /// <summary>Arguments of <see cref="LoraShrinkKernel"/>.</summary>
-internal struct LoraShrinkArguments<TX, TW, TOut>
+internal struct LoraShrinkArguments<TX, TW, TOut> : IKernelArguments
     where TX : unmanaged
     where TW : unmanaged
     where TOut : unmanaged
@@ -22,12 +22,29 @@ internal struct LoraShrinkArguments<TX, TW, TOut>
     /// <summary>The place of this launch's first slice among all slices.</summary>
     public long FirstSlice;
     public float Scaling;
+
+    /// <inheritdoc/>
+    public readonly void Write(ref ArgumentBlock block)
+    {
+        block.Add(Input);
+        block.Add(Slices);
+        block.Add(Map);
+        block.Add(Output);
+        block.Add(Shape);
+        block.Add(Rank);
+        block.Add(SplitStride);
+        block.Add(FirstSlice);
+        block.Add(Scaling);
+    }
 }
 
 /// <summary>How a product reaches the output.</summary>
 internal interface ILoraSink<TBits>
     where TBits : unmanaged
 {
+    /// <summary>What kernels are named by.</summary>
+    static abstract string Name { get; }
+
     static abstract void Write(ArrayView<TBits> output, long index, float value);
 }
 
@@ -36,12 +53,16 @@ internal readonly struct StoreSink<TBits, TElement> : ILoraSink<TBits>
     where TBits : unmanaged
     where TElement : struct, IElement<TBits>
 {
+    public static string Name => typeof(TElement).Name;
+
     public static void Write(ArrayView<TBits> output, long index, float value) => output[index] = TElement.Encode(value);
 }
 
 /// <summary>Adds atomically: the order of the splits, so the last bits, may differ from run to run.</summary>
 internal readonly struct AtomicSink : ILoraSink<float>
 {
+    public static string Name => "atomic";
+
     public static void Write(ArrayView<float> output, long index, float value) => ViewAtomics.Add(output, index, value);
 }
 

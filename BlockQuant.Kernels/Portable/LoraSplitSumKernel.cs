@@ -3,13 +3,21 @@ using ILGPU;
 namespace BlockQuant.Kernels.Portable;
 
 /// <summary>Arguments of <see cref="LoraSplitSumKernel"/>.</summary>
-internal struct LoraSplitSumArguments<TOut>
+internal struct LoraSplitSumArguments<TOut> : IKernelArguments
     where TOut : unmanaged
 {
     /// <summary>[splits, elements of the output].</summary>
     public ArrayView<float> Partials;
     public ArrayView<TOut> Output;
     public int Splits;
+
+    /// <inheritdoc/>
+    public readonly void Write(ref ArgumentBlock block)
+    {
+        block.Add(Partials);
+        block.Add(Output);
+        block.Add(Splits);
+    }
 }
 
 /// <summary>Adds the splits of a shrink in their order, so that the same input gives the same bits.</summary>

@@ -4,7 +4,7 @@ using ILGPU;
 namespace BlockQuant.Kernels.Portable;
 
 /// <summary>Quantized weights [N, K] of one expert or layer, and their scale grid.</summary>
-internal struct QuantizedWeights
+internal struct QuantizedWeights : IKernelArguments
 {
     public ArrayView<byte> Codes;
     public ArrayView<float> Scales;
@@ -21,6 +21,21 @@ internal struct QuantizedWeights
     /// <summary>Columns of the first scale block that lie before this shard.</summary>
     public long ColumnOffset;
 
+    /// <inheritdoc/>
+    public readonly void Write(ref ArgumentBlock block)
+    {
+        block.Add(Codes);
+        block.Add(Scales);
+        block.Add(N);
+        block.Add(K);
+        block.Add(ScaleRows);
+        block.Add(ScaleColumns);
+        block.Add(BlockRows);
+        block.Add(BlockColumns);
+        block.Add(RowOffset);
+        block.Add(ColumnOffset);
+    }
+
     /// <summary>The weights of one expert out of a stack [E, N, K].</summary>
     public readonly QuantizedWeights Expert(long expert)
     {
@@ -32,13 +47,26 @@ internal struct QuantizedWeights
 }
 
 /// <summary>The numbers of a <see cref="TilePlan"/> that a kernel reads.</summary>
-internal struct TileShape
+internal struct TileShape : IKernelArguments
 {
     public int TileM;
     public int TileN;
     public int TileK;
     public int GroupM;
     public int Stages;
+
+    /// <inheritdoc/>
+    public static int Alignment => 4;
+
+    /// <inheritdoc/>
+    public readonly void Write(ref ArgumentBlock block)
+    {
+        block.Add(TileM);
+        block.Add(TileN);
+        block.Add(TileK);
+        block.Add(GroupM);
+        block.Add(Stages);
+    }
 
     public static TileShape Of(TilePlan plan) => new()
     {

@@ -3,13 +3,20 @@ using ILGPU;
 namespace BlockQuant.Kernels.Portable;
 
 /// <summary>Arguments of <see cref="MaxMagnitudeKernel"/>.</summary>
-internal struct MaxMagnitudeArguments<TBits>
+internal struct MaxMagnitudeArguments<TBits> : IKernelArguments
     where TBits : unmanaged
 {
     public ArrayView<TBits> Source;
 
     /// <summary>One element, the bits of the largest magnitude; zero before the launch.</summary>
     public ArrayView<int> Amax;
+
+    /// <inheritdoc/>
+    public readonly void Write(ref ArgumentBlock block)
+    {
+        block.Add(Source);
+        block.Add(Amax);
+    }
 }
 
 /// <summary>The largest magnitude of a whole tensor. The maximum is over integers, so the order of the atomics does not matter.</summary>

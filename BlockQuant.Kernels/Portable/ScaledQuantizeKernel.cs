@@ -3,12 +3,20 @@ using ILGPU;
 namespace BlockQuant.Kernels.Portable;
 
 /// <summary>Arguments of <see cref="ScaledQuantizeKernel"/>.</summary>
-internal struct ScaledQuantizeArguments<TBits>
+internal struct ScaledQuantizeArguments<TBits> : IKernelArguments
     where TBits : unmanaged
 {
     public ArrayView<TBits> Source;
     public ArrayView<byte> Codes;
     public ArrayView<float> Scale;
+
+    /// <inheritdoc/>
+    public readonly void Write(ref ArgumentBlock block)
+    {
+        block.Add(Source);
+        block.Add(Codes);
+        block.Add(Scale);
+    }
 }
 
 /// <summary>Quantizes a tensor by one scale that is already known.</summary>

@@ -1,4 +1,5 @@
 using BlockQuant.Scheduling;
+using ILGPU.Runtime;
 
 namespace BlockQuant.Tests.Devices;
 
@@ -52,9 +53,45 @@ public sealed class ComputeDeviceTests
     [Test]
     public void An_allocation_that_does_not_fit_says_how_much_was_asked_for()
     {
-        using ComputeDevice device = ComputeDevice.Create(DeviceKind.Cpu);
-        FluentActions.Invoking(() => device.Allocate<long>(1L << 50))
-            .Should().Throw<DeviceOutOfMemoryException>().Which.RequestedBytes.Should().Be(8L << 50);
+        foreach (DeviceDescription found in ComputeDevice.List().Where(found => found.IsUsable))
+        {
+            using ComputeDevice device = ComputeDevice.Create(found.Kind, found.Index);
+            FluentActions.Invoking(() => device.Allocate<long>(1L << 50))
+                .Should().Throw<DeviceOutOfMemoryException>().Which.RequestedBytes.Should().Be(8L << 50);
+        }
+    }
+
+    [Test]
+    public void Memory_and_streams_outlive_their_device()
+    {
+        foreach (DeviceDescription found in ComputeDevice.List().Where(found => found.IsUsable))
+        {
+            ComputeDevice device = ComputeDevice.Create(found.Kind, found.Index);
+            DeviceBuffer<float> buffer = device.Upload<float>([1f, 2f]);
+            AcceleratorStream stream = device.CreateStream();
+            device.Dispose();
+            FluentActions.Invoking(() => device.Allocate<float>(1)).Should().Throw<ObjectDisposedException>();
+            stream.Dispose();
+            buffer.Dispose();
+            buffer.Dispose();
+            FluentActions.Invoking(() => buffer.View).Should().Throw<ObjectDisposedException>();
+        }
+    }
+
+    [Test]
+    public void Embedded_kernels_compute_what_compiled_ones_do_where_there_is_a_gpu()
+    {
+        DeviceDescription cuda = ComputeDevice.List().First(found => found.Kind == DeviceKind.Cuda);
+        if (!cuda.IsUsable)
+        {
+            FluentActions.Invoking(() => ComputeDevice.CreateEmbedded(cuda.Index))
+                .Should().Throw<DeviceUnavailableException>().WithMessage($"Cuda device {cuda.Index} cannot be used: {cuda.Reason}");
+            return;
+        }
+
+        using ComputeDevice embedded = ComputeDevice.CreateEmbedded(cuda.Index);
+        using ComputeDevice compiled = ComputeDevice.Create(DeviceKind.Cuda, cuda.Index);
+        Product(embedded).Should().Equal(Product(compiled));
     }
 
     [Test]
@@ -92,5 +129,14 @@ public sealed class ComputeDeviceTests
         device.Fp8.Multiply(a.View, b.View, c.View);
         device.Synchronize();
         device.AllocationCount.Should().Be(before);
+    }
+
+    /// <summary>A product of a shape and scales that only the portable kernels take.</summary>
+    private static float[] Product(ComputeDevice device)
+    {
+        using DeviceMatrix<float> x = device.Upload<float>(RandomData.Normal(new Random(1), 5 * 100), 5, 100);
+        using QuantizedDeviceMatrix<Float8E4M3> quantized = device.Fp8.Quantize(x, QuantizationScheme.Fp8Tensor);
+        using DeviceMatrix<float> product = device.Fp8.Multiply<float>(quantized, quantized);
+        return product.ToArray();
     }
 }

@@ -1,8 +1,5 @@
-#if !EMULATOR
-using BlockQuant.Devices;
 using BlockQuant.Kernels.Cuda;
 using BlockQuant.Scheduling;
-#endif
 using ILGPU.Runtime;
 
 namespace BlockQuant.Tests.Devices;
@@ -12,10 +9,12 @@ internal sealed class Recording : IDisposable
 {
     private readonly AcceleratorStream stream;
     private readonly Action<AcceleratorStream> operators;
+    private readonly ComputeDevice device;
     private readonly IntPtr executable;
 
-    private Recording(AcceleratorStream stream, Action<AcceleratorStream> operators, IntPtr executable)
+    private Recording(ComputeDevice device, AcceleratorStream stream, Action<AcceleratorStream> operators, IntPtr executable)
     {
+        this.device = device;
         this.stream = stream;
         this.operators = operators;
         this.executable = executable;
@@ -23,14 +22,12 @@ internal sealed class Recording : IDisposable
 
     public static Recording Of(ComputeDevice device, AcceleratorStream stream, Action<AcceleratorStream> operators)
     {
-#if !EMULATOR
         if (device.Kind == DeviceKind.Cuda)
         {
-            return new Recording(stream, operators, Capture(StreamHandle.Of(stream), stream, operators));
+            return new Recording(device, stream, operators, Capture(device.BindCudaStream(stream), stream, operators));
         }
-#endif
 
-        return new Recording(stream, operators, IntPtr.Zero);
+        return new Recording(device, stream, operators, IntPtr.Zero);
     }
 
     public void Replay()
@@ -41,22 +38,17 @@ internal sealed class Recording : IDisposable
             return;
         }
 
-#if !EMULATOR
-        CudaDriver.Check(CudaDriver.cuGraphLaunch(executable, StreamHandle.Of(stream)));
-#endif
+        CudaDriver.Check(CudaDriver.cuGraphLaunch(executable, device.BindCudaStream(stream)));
     }
 
     public void Dispose()
     {
-#if !EMULATOR
         if (executable != IntPtr.Zero)
         {
             CudaDriver.Check(CudaDriver.cuGraphExecDestroy(executable));
         }
-#endif
     }
 
-#if !EMULATOR
     private static IntPtr Capture(IntPtr handle, AcceleratorStream stream, Action<AcceleratorStream> operators)
     {
         // Mode 0 fails on whatever no graph can hold, in any thread.
@@ -67,5 +59,4 @@ internal sealed class Recording : IDisposable
         CudaDriver.Check(CudaDriver.cuGraphDestroy(graph));
         return executable;
     }
-#endif
 }

@@ -12,7 +12,7 @@ public sealed class BatchedTests
     private static readonly ComputeDevice Device = TestDevice.Shared;
 
     private static readonly Kernel<BatchedMatmulArguments<float>> TestedKernel =
-        new("batched test", BatchedMatmulKernel.Run<Kernels.Portable.Float8Format, float, Float32Element>);
+        new($"{nameof(BatchedMatmulKernel)}<{nameof(Float32Element)}, {nameof(Kernels.Portable.Float8Format)}>", BatchedMatmulKernel.Run<Kernels.Portable.Float8Format, float, Float32Element>);
 
     private static Config Checks => Config.QuickThrowOnFailure.WithMaxTest(TestDevice.IsSlow ? 4 : 25);
 

@@ -5,7 +5,7 @@ namespace BlockQuant.Devices;
 /// <summary>Which memory a view lies in.</summary>
 internal static class ViewMemory
 {
-    /// <summary>The address of the first element of memory that the host shares.</summary>
+    /// <summary>The address of the first element, on the device that holds it.</summary>
     public static nint Address<T>(ArrayView<T> view)
         where T : unmanaged
         => view.LoadEffectiveAddressAsPtr();

@@ -70,6 +70,12 @@ public abstract partial class ComputeDevice
     }
 
     private static IlgpuDevice? TryOpen(DeviceKind kind, int index, out string reason)
+        => TryOpen(kind, index, (accelerator, context) => kind == DeviceKind.Cpu ? new HostDevice(accelerator, context) : new IlgpuDevice(accelerator, context), out reason);
+
+    private static IlgpuDevice? TryOpenEmbedded(int index, out string reason)
+        => TryOpen(DeviceKind.Cuda, index, (accelerator, context) => new EmbeddedKernelsDevice(accelerator, context), out reason);
+
+    private static IlgpuDevice? TryOpen(DeviceKind kind, int index, Func<Accelerator, Context, IlgpuDevice> open, out string reason)
     {
         Context? context = null;
         try
@@ -92,7 +98,7 @@ public abstract partial class ComputeDevice
             }
 
             Accelerator accelerator = devices[index].CreateAccelerator(context);
-            IlgpuDevice device = kind == DeviceKind.Cpu ? new HostDevice(accelerator, context) : new IlgpuDevice(accelerator, context);
+            IlgpuDevice device = open(accelerator, context);
             reason = string.Empty;
             return device;
         }
