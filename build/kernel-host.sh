@@ -11,5 +11,5 @@ fi
 export KernelHost
 case "$KernelHost" in
   ILGPU) echo "kernel host: ILGPU 1.5.3" ;;
-  *) echo "kernel host: emulator (CPU only; the package feed has no ILGPU 1.5.3)" ;;
+  *) echo "kernel host: emulator (CUDA through embedded PTX, else CPU; the package feed has no ILGPU 1.5.3)" ;;
 esac
