@@ -5,7 +5,7 @@ namespace BlockQuant;
 /// <summary>
 /// Scalar conversions between bfloat16 bits and float32, fit for GPU compilers: see <see cref="Float8Codec"/> for the rules.
 /// </summary>
-public static class BFloat16Codec
+internal static class BFloat16Codec
 {
     internal const int MagnitudeMask = 0x7FFF_FFFF;
     internal const int InfinityBits = 0x7F80_0000;

@@ -9,7 +9,7 @@ namespace BlockQuant;
 /// <remarks>
 /// Minimax polynomials of this library's own fit: erf(x) / x in x² below 1, and log2(erfc(x)) in x from there to 4, where 1 − erfc(x) is 1 in float32.
 /// </remarks>
-public static class ErrorFunction
+internal static class ErrorFunction
 {
     private const int MagnitudeMask = 0x7FFF_FFFF;
     private const int InfinityBits = 0x7F80_0000;

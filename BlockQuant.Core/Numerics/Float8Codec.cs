@@ -10,7 +10,7 @@ namespace BlockQuant;
 /// No result depends on float32 denormals, because a device may flush them, and NaN is recognised by its bits,
 /// because OpenCL compilers drop the NaN ordering of float compares.
 /// </remarks>
-public static class Float8Codec
+internal static class Float8Codec
 {
     /// <summary>The code of NaN without its sign.</summary>
     public const int NaNMagnitude = 0x7F;

@@ -5,7 +5,7 @@ namespace BlockQuant;
 /// <summary>
 /// Scalar conversions between IEEE binary16 bits and float32, fit for GPU compilers: see <see cref="Float8Codec"/> for the rules.
 /// </summary>
-public static class HalfCodec
+internal static class HalfCodec
 {
     // binary16 has exponent bias 15 and 10 mantissa bits; float32 has 127 and 23.
     internal const int MantissaShift = 13;

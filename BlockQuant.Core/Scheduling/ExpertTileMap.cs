@@ -8,7 +8,7 @@ namespace BlockQuant.Scheduling;
 /// Source: finegrained-fp8 <c>w8a8_block_fp8_matmul_grouped</c>. The number of row tiles depends on shapes alone, so that one captured launch
 /// serves any distribution of the rows; tiles that no expert owns do nothing.
 /// </remarks>
-public static class ExpertTileMap
+internal static class ExpertTileMap
 {
     /// <summary>The owner of a tile that no expert owns.</summary>
     public const int Unused = -1;

@@ -1,7 +1,7 @@
 namespace BlockQuant.Scheduling;
 
 /// <summary>The tensor-core kernel families for GPUs of compute capability 9.0.</summary>
-public enum HopperKernelKind
+internal enum HopperKernelKind
 {
     /// <summary>Persistent, tokens as rows: tiles of 128 tokens and 128 to 256 weight rows.</summary>
     Prefill,
@@ -19,4 +19,4 @@ public enum HopperKernelKind
 /// <param name="OverlapStores">
 /// Whether the copy engine writes finished tiles while the next ones are multiplied, where the output's type and layout permit it.
 /// </param>
-public readonly record struct HopperPlan(HopperKernelKind Kind, int TileM, int TileN, int SplitK, int GroupM, bool OverlapStores = false);
+internal readonly record struct HopperPlan(HopperKernelKind Kind, int TileM, int TileN, int SplitK, int GroupM, bool OverlapStores = false);

@@ -4,7 +4,7 @@ namespace BlockQuant.Scheduling;
 /// Chooses how a block-scaled FP8 matmul runs on a Hopper GPU: the plan that a cost model expects to be fastest. The model's
 /// constants were fitted to measurements on one H200; it ranks plans, it does not predict times to better than some 15 %.
 /// </summary>
-public static class HopperScheduler
+internal static class HopperScheduler
 {
     private const double ClockMegahertz = 1500, ShortClockMegahertz = 1750;
     private const double BytesPerMicrosecond = 4.2e6;

@@ -1,7 +1,7 @@
 namespace BlockQuant.Scheduling;
 
 /// <summary>How a LoRA shrink or expand is cut into tiles.</summary>
-public readonly record struct LoraPlan
+internal readonly record struct LoraPlan
 {
     /// <summary>Tokens in one tile.</summary>
     public required int TileM { get; init; }
@@ -29,7 +29,7 @@ public readonly record struct LoraPlan
     public override string ToString() => $"{TileM}x{TileN}x{TileK}, depth lanes {DepthLanes}, split-k {SplitK}";
 }
 
-/// <summary>The parts of a LoRA plan that a caller fixes; what is null is left to <see cref="LoraScheduler"/>.</summary>
+/// <summary>The parts of a LoRA plan that a caller fixes; what is null is left to the library.</summary>
 public sealed record LoraPlanOverrides
 {
     /// <summary>Tokens in one tile: a multiple of 8, at most 128.</summary>

@@ -3,7 +3,7 @@ namespace BlockQuant.Scheduling;
 /// <summary>
 /// Turns a LoRA shrink or expand and a device into a <see cref="LoraPlan"/>. Pure functions: the same question gets the same answer.
 /// </summary>
-public static class LoraScheduler
+internal static class LoraScheduler
 {
     /// <summary>The most tokens in one tile.</summary>
     public const int MaxTileM = 128;

@@ -1,7 +1,7 @@
 namespace BlockQuant.Scheduling;
 
 /// <summary>How a quantizer, a dequantizer or a quantized activation function goes over its matrix.</summary>
-public enum QuantizeKernelKind
+internal enum QuantizeKernelKind
 {
     /// <summary>Element by element, for every block shape, width and device.</summary>
     Portable,
@@ -14,7 +14,7 @@ public enum QuantizeKernelKind
 }
 
 /// <summary>Chooses how to quantize and dequantize: by pure functions of the shape, the block and the device.</summary>
-public static class QuantizeScheduler
+internal static class QuantizeScheduler
 {
     /// <summary>The width that the vector kernels are written for, and the height of their blocks.</summary>
     public const int Block = 128;

@@ -5,7 +5,7 @@ namespace BlockQuant.Scheduling;
 /// <see cref="TilePlan.TileM"/> rows, <see cref="TilePlan.TileN"/> columns at a time, and keeps the results in shared memory until it knows their
 /// largest magnitudes. Pure functions: the same question gets the same answer.
 /// </summary>
-public static class QuantizedOutputScheduler
+internal static class QuantizedOutputScheduler
 {
     /// <summary>The widest output block: eight rows of it leave half of the shared memory to the stages.</summary>
     public const int MaxBlockWidth = 512;

@@ -19,7 +19,7 @@ public readonly record struct TilePlan
     public required int Stages { get; init; }
 
     /// <summary>How the tensor-core kernels of a Hopper GPU run the product; null where the portable kernel does.</summary>
-    public HopperPlan? Hopper { get; init; }
+    internal HopperPlan? Hopper { get; init; }
 
     /// <summary>Lanes of the group that computes one tile of the portable kernel.</summary>
     public int Lanes => TileM / TileScheduler.LaneRows * (TileN / TileScheduler.LaneColumns);
@@ -43,7 +43,7 @@ public enum KernelFamily
     Hopper,
 }
 
-/// <summary>The parts of a tile plan that a caller fixes; what is null is left to <see cref="TileScheduler"/>.</summary>
+/// <summary>The parts of a tile plan that a caller fixes; what is null is left to the library.</summary>
 public sealed record TilePlanOverrides
 {
     /// <summary>The family of kernels; null for the fastest that can take the product, or the portable one where a part of its plan is fixed.</summary>

@@ -3,7 +3,7 @@ namespace BlockQuant.Scheduling;
 /// <summary>
 /// Turns a matrix product and a device into a <see cref="TilePlan"/>. Pure functions: the same question gets the same answer.
 /// </summary>
-public static class TileScheduler
+internal static class TileScheduler
 {
     /// <summary>Rows of the output that one lane of the portable kernel accumulates.</summary>
     public const int LaneRows = 8;

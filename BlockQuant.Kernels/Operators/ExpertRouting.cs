@@ -17,7 +17,7 @@ public sealed partial class ExpertRouting
 
     /// <summary>Routing on a device.</summary>
     /// <param name="device">The device that holds the operands.</param>
-    public ExpertRouting(ComputeDevice device)
+    internal ExpertRouting(ComputeDevice device)
     {
         ArgumentNullException.ThrowIfNull(device);
         this.device = device;

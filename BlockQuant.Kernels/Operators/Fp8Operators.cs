@@ -13,7 +13,7 @@ public sealed partial class Fp8Operators
 
     /// <summary>Operators on a device.</summary>
     /// <param name="device">The device that holds the operands.</param>
-    public Fp8Operators(ComputeDevice device)
+    internal Fp8Operators(ComputeDevice device)
     {
         ArgumentNullException.ThrowIfNull(device);
         this.device = device;

@@ -21,7 +21,7 @@ public sealed partial class Int8Operators
 
     /// <summary>Operators on a device.</summary>
     /// <param name="device">The device that holds the operands.</param>
-    public Int8Operators(ComputeDevice device)
+    internal Int8Operators(ComputeDevice device)
     {
         ArgumentNullException.ThrowIfNull(device);
         this.device = device;

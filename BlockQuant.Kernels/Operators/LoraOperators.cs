@@ -18,7 +18,7 @@ public sealed partial class LoraOperators
 
     /// <summary>Operators on a device.</summary>
     /// <param name="device">The device that holds the operands.</param>
-    public LoraOperators(ComputeDevice device)
+    internal LoraOperators(ComputeDevice device)
     {
         ArgumentNullException.ThrowIfNull(device);
         this.device = device;

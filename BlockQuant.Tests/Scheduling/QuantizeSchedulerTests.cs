@@ -2,7 +2,7 @@ using BlockQuant.Scheduling;
 
 namespace BlockQuant.Tests.Scheduling;
 
-public sealed class QuantizeSchedulerTests
+internal sealed class QuantizeSchedulerTests
 {
     [TestCase(1, 128, 1, 128, QuantizeKernelKind.TokenGroups)]
     [TestCase(4096, 7168, 1, 128, QuantizeKernelKind.TokenGroups)]
