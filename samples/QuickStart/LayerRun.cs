@@ -7,7 +7,11 @@ namespace BlockQuant.QuickStart;
 /// <summary>Quantizes the activations, multiplies, and compares.</summary>
 internal static class LayerRun
 {
-    public static void Run(Layer layer, DeviceKind? kind, TilePlanOverrides overrides)
+    /// <summary>The most that the bf16 result of a right kernel lies from a reference.</summary>
+    private const double Bound = 3e-3;
+
+    /// <returns>Whether the result is right.</returns>
+    public static bool Run(Layer layer, DeviceKind? kind, TilePlanOverrides overrides)
     {
         using ComputeDevice device = kind is { } forced ? ComputeDevice.Create(forced) : ComputeDevice.CreateDefault();
         long n = layer.Weight.Rows;
@@ -39,6 +43,7 @@ internal static class LayerRun
             : RelativeError(output.ToArray(), Float64Reference(layer));
         Console.WriteLine($"reference: {(layer.Reference is null ? "float64 reference operators" : "reference_output of the file")}");
         Console.WriteLine(FormattableString.Invariant($"relative error vs reference: {error:E3}"));
+        return error <= Bound;
     }
 
     private static double[] Float64Reference(Layer layer)

@@ -48,8 +48,7 @@ command.SetAction(result =>
             GroupM = result.GetValue(groupM),
             Stages = result.GetValue(stages),
         };
-        LayerRun.Run(layer, result.GetValue(device), overrides);
-        return 0;
+        return LayerRun.Run(layer, result.GetValue(device), overrides) ? 0 : 1;
     }
     catch (Exception error) when (error is InputException or SafetensorsException or DeviceUnavailableException or ArgumentException or IOException)
     {

@@ -1,0 +1,33 @@
+using BlockQuant;
+using BlockQuant.Samples;
+
+// A decode step (two FP8 layers over a few tokens) captured once in a CUDA graph and replayed with another input each time.
+const int Steps = 4;
+const int Tokens = 4;
+const int Hidden = 256;
+const int Intermediate = 384;
+
+var random = new Random(20261121);
+using ComputeDevice device = ComputeDevice.CreateDefault();
+using var step = new DecodeStep(device, random, Tokens, Hidden, Intermediate);
+using var stream = device.CreateStream();
+Console.WriteLine($"device: {device}");
+
+// Once outside the graph: kernels are compiled and loaded by their first call, which nothing can capture.
+step.Issue(stream);
+stream.Synchronize();
+using CapturedStep captured = CapturedStep.Of(device, stream, step.Issue);
+Console.WriteLine(captured.Description);
+
+int exitCode = 0;
+for (int i = 0; i < Steps; i++)
+{
+    BFloat16[] x = Samples.ToBFloat16(Samples.Normal(random, Tokens * Hidden));
+    step.Input.CopyFrom(x, stream);
+    captured.Run();
+    var found = new BFloat16[Tokens * Hidden];
+    step.Output.CopyTo(found, stream);
+    exitCode |= Samples.Compare(found, step.Reference(x), 5e-3);
+}
+
+return exitCode;
