@@ -1,4 +1,6 @@
 using BlockQuant.Benchmarks;
+using BlockQuant.Benchmarks.Accuracy;
+using BlockQuant.Benchmarks.Reports;
 using BlockQuant.Benchmarks.Suites;
 
 switch (args.FirstOrDefault())
@@ -9,11 +11,15 @@ switch (args.FirstOrDefault())
     case "generate-ptx":
         return PtxGeneration.Run(args[1..]);
 #endif
+    case "accuracy":
+        return AccuracyCommand.Run(args[1..]);
+    case "report":
+        return ReportCommand.Run(args[1..]);
     case "--suite":
         return SuiteCommand.Run(args);
     default:
         Console.Error.WriteLine(
             "expected: cpu, followed by BenchmarkDotNet's arguments; or --suite check|dense|quant|host|all [--device cuda] [--json FILE] "
-            + "[--tokens 1,16,...] [--sweep]; or, where ILGPU is the kernel host, generate-ptx [REPOSITORY].");
+            + "[--tokens 1,16,...] [--sweep]; or accuracy --out DOCS; or report --results DIR --out DOCS; or, where ILGPU is the kernel host, generate-ptx [REPOSITORY].");
         return 2;
 }

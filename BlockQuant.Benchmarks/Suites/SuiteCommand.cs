@@ -50,6 +50,8 @@ internal static class SuiteCommand
                 row.K,
                 row.Variant,
                 row.Error,
+                row.Operations,
+                row.Bytes,
                 SpacedUs = row.SpacedMicroseconds,
                 SustainedUs = row.SustainedMicroseconds,
             });

@@ -1,0 +1,73 @@
+using System.Text.Json;
+
+namespace BlockQuant.Benchmarks.Reports;
+
+/// <summary>One timed row of a results file, the library's own or, with <see cref="Peer"/>, another library's.</summary>
+internal sealed record ResultRow
+{
+    public required string Suite { get; init; }
+
+    public int M { get; init; }
+
+    public int N { get; init; }
+
+    public int K { get; init; }
+
+    public string Variant { get; init; } = string.Empty;
+
+    public string? Peer { get; init; }
+
+    public double Error { get; init; }
+
+    public double SpacedUs { get; init; }
+
+    public double SustainedUs { get; init; }
+
+    public double Operations { get; init; }
+
+    public double Bytes { get; init; }
+
+    /// <summary>Rows of one problem: a peer's time is compared with that of the same problem.</summary>
+    public (string Suite, int M, int N, int K) Problem => (Suite, M, N, K);
+
+    /// <summary>With what a product computes and moves at least: codes, and bf16 out.</summary>
+    public ResultRow WithCounts() => Operations > 0 || Bytes > 0 || Suite is not ("dense" or "int8") ? this : this with
+    {
+        Operations = 2.0 * M * N * K,
+        Bytes = (double)M * K + (double)N * K + 2.0 * M * N,
+    };
+}
+
+/// <summary>A results file as <c>--suite … --json FILE</c> and peers.py write them.</summary>
+internal sealed record ResultFile
+{
+    private static readonly JsonSerializerOptions Json = new() { PropertyNamingPolicy = JsonNamingPolicy.SnakeCaseLower };
+
+    public required string Device { get; init; }
+
+    public string? Driver { get; init; }
+
+    public string? Torch { get; init; }
+
+    public string? Date { get; init; }
+
+    public string? Commit { get; init; }
+
+    public ResultRow[] Results { get; init; } = [];
+
+    public string Name { get; private init; } = string.Empty;
+
+    public static ResultFile Read(string path)
+    {
+        ResultFile file = JsonSerializer.Deserialize<ResultFile>(File.ReadAllText(path), Json)
+            ?? throw new InvalidDataException($"{path} holds no results.");
+        return file with
+        {
+            Name = Path.GetFileName(path),
+            Results = file.Results.Where(row => row.SustainedUs > 0).Select(row => row.WithCounts()).ToArray(),
+        };
+    }
+
+    public override string ToString()
+        => string.Join(", ", new[] { Device, Driver, Torch is null ? null : $"PyTorch {Torch}", Date, Commit is null ? null : $"commit {Commit}" }.OfType<string>());
+}
