@@ -18,8 +18,9 @@ internal static class ReportCommand
         var markdown = new List<string>();
         foreach (var device in files.GroupBy(file => file.Device))
         {
-            var (own, peers) = (device.SelectMany(file => file.Results).Where(row => row.Peer is null).ToArray(),
-                device.SelectMany(file => file.Results).Where(row => row.Peer is not null).ToArray());
+            ResultRow[] rows = device.SelectMany(file => file.Results).ToArray();
+            ResultRow[] own = Array.FindAll(rows, row => row.Peer is null);
+            ResultRow[] peers = Array.FindAll(rows, row => row.Peer is not null && own.Any(one => one.Suite == row.Suite));
             markdown.Add($"### {device.Key}");
             markdown.AddRange(device.Select(file => $"- `{file.Name}`: {file}"));
             if (DevicePeaks.Of(device.Key) is { } peaks && own.Any(row => row is { Operations: > 0, Bytes: > 0 }))

@@ -7,7 +7,7 @@ namespace BlockQuant.Benchmarks.Reports;
 /// <summary>Lines and points over two axes, as an SVG file that loads nothing.</summary>
 internal sealed class SvgChart(SvgAxis x, SvgAxis y)
 {
-    private const int Width = 860, Height = 460, Left = 76, Right = 210, Top = 20, Bottom = 56, LegendStep = 18;
+    private const int Width = 900, Height = 460, Left = 76, Right = 250, Top = 20, Bottom = 56, LegendStep = 18;
 
     // Okabe and Ito's colours, which the colour-blind can tell apart.
     private static readonly string[] Colours = ["#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9", "#000000", "#999999"];
