@@ -1,4 +1,6 @@
+#if !EMULATOR
 using BlockQuant.Scheduling;
+#endif
 using ILGPU.Runtime;
 
 namespace BlockQuant.Samples;
