@@ -13,6 +13,9 @@ internal sealed class OwnAccelerator : IDisposable
 
     public OwnAccelerator()
     {
+        // ILGPU alone looks for libcuda.so; once the library is at work, libcuda.so.1 is found too, which is all that many machines have.
+        ComputeDevice.List();
+
         // ILGPU runs each lane of its CPU accelerator on a thread: few of them, in groups as large as the library's kernels need.
         context = Context.Create(builder => builder.Optimize(OptimizationLevel.O2).Cuda().CPU(new CPUDevice(4, 2, Environment.ProcessorCount)));
         accelerator = context.GetPreferredDevice(preferCPU: false).CreateAccelerator(context);
