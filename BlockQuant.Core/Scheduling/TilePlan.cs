@@ -1,3 +1,5 @@
+using System.Text.Json.Serialization;
+
 namespace BlockQuant.Scheduling;
 
 /// <summary>How one matrix product is cut into tiles, and which kernel multiplies them.</summary>
@@ -19,6 +21,8 @@ public readonly record struct TilePlan
     public required int Stages { get; init; }
 
     /// <summary>How the tensor-core kernels of a Hopper GPU run the product; null where the portable kernel does.</summary>
+    // Tuned plans are kept in files.
+    [JsonInclude]
     internal HopperPlan? Hopper { get; init; }
 
     /// <summary>Lanes of the group that computes one tile of the portable kernel.</summary>
