@@ -8,6 +8,15 @@ internal enum HopperKernelKind
 
     /// <summary>Operands swapped, weights as rows: tiles of 128 weight rows and 8 to 128 tokens, K split over a cluster.</summary>
     Decode,
+
+    /// <summary>
+    /// <see cref="Prefill"/> over rows sorted by expert: tiles of 128 rows and 256 weight rows, or of up to 64, 128, 192 or 256 rows in
+    /// pieces of 64 and 128 weight rows.
+    /// </summary>
+    GroupedPrefill,
+
+    /// <summary><see cref="Decode"/> over rows sorted by expert: tiles of 128 weight rows and 16 to 64 rows, K not split.</summary>
+    GroupedDecode,
 }
 
 /// <summary>How one block-scaled FP8 matmul runs on a Hopper GPU.</summary>

@@ -107,6 +107,44 @@ internal static class TileScheduler
         }
     }
 
+    /// <summary>Plans the product of rows that are sorted by expert: the row tile fits the rows that one expert gets on average.</summary>
+    /// <param name="rows">Rows of all experts together.</param>
+    /// <param name="experts">Experts.</param>
+    /// <param name="n">Columns of the output.</param>
+    /// <param name="k">Depth.</param>
+    /// <param name="traits">The device.</param>
+    /// <param name="overrides">What the caller fixes, or null.</param>
+    /// <param name="fitsTensorCores">As in <see cref="Plan"/>.</param>
+    /// <exception cref="ArgumentException">The overrides make a plan that no kernel can run; the message says why.</exception>
+    public static TilePlan PlanGrouped(
+        long rows, int experts, long n, long k, DeviceTraits traits, TilePlanOverrides? overrides = null, bool fitsTensorCores = false)
+    {
+        long average = (rows + Math.Max(experts, 1) - 1) / Math.Max(experts, 1);
+        TilePlan plan = Plan(average, n, k, traits, overrides?.Kernel is null ? overrides : overrides with { Kernel = KernelFamily.Portable });
+        return RunsOnHopper(rows, checked(experts * n), k, traits, overrides, fitsTensorCores)
+            ? plan with { Hopper = HopperExpertScheduler.Grouped(rows, experts, n, k, traits.Multiprocessors) }
+            : plan;
+    }
+
+    /// <summary>Plans the product of rows in any order, each with the weights of its expert.</summary>
+    /// <param name="rows">Rows.</param>
+    /// <param name="experts">Experts.</param>
+    /// <param name="n">Columns of the output.</param>
+    /// <param name="k">Depth.</param>
+    /// <param name="traits">The device.</param>
+    /// <param name="overrides">The kernel family; other parts fix nothing here.</param>
+    /// <param name="fitsTensorCores">As in <see cref="Plan"/>, with at most <see cref="HopperExpertScheduler.MaxBatchedExperts"/> experts.</param>
+    /// <returns>How the tensor-core kernels run the product; null where the portable kernel does.</returns>
+    /// <exception cref="ArgumentException">The kernel family cannot run; the message says why.</exception>
+    public static HopperPlan? PlanBatched(
+        long rows, int experts, long n, long k, DeviceTraits traits, TilePlanOverrides? overrides = null, bool fitsTensorCores = false)
+    {
+        ArgumentNullException.ThrowIfNull(traits);
+        return RunsOnHopper(rows, checked(experts * n), k, traits, overrides, fitsTensorCores)
+            ? HopperExpertScheduler.Batched(rows, experts, n)
+            : null;
+    }
+
     private static bool RunsOnHopper(long m, long n, long k, DeviceTraits traits, TilePlanOverrides? overrides, bool fitsTensorCores)
     {
         string? reason =

@@ -1,3 +1,4 @@
+using BlockQuant.Kernels.Portable;
 using BlockQuant.Scheduling;
 
 namespace BlockQuant.Kernels.Hopper;
@@ -14,27 +15,67 @@ internal sealed record HopperKernel(
 {
     private static readonly int[] PrefillWidths = [128, 144, 192, 256];
     private static readonly int[] DecodeTokens = [8, 16, 32, 64, 128];
+    private static readonly int[] GroupedDecodeTokens = [16, 32, 64];
 
     /// <summary>Every kernel there is.</summary>
     public static IReadOnlyList<HopperKernel> All { get; } =
     [
         .. PrefillWidths.Select(Prefill),
         .. DecodeTokens.Select(Decode),
+        .. GroupedDecodeTokens.Select(GroupedDecode),
+        GroupedPrefill,
+        GroupedRagged,
+        ExpertTiles,
+        ExpertPlaces,
     ];
+
+    private static int GroupedPrefillIndex { get; } = All.ToList().IndexOf(GroupedPrefill);
+
+    private static int GroupedRaggedIndex { get; } = All.ToList().IndexOf(GroupedRagged);
+
+    /// <summary>Where in <see cref="All"/> the kernel is that finds every expert's row tiles.</summary>
+    public static int ExpertTilesIndex { get; } = All.ToList().IndexOf(ExpertTiles);
+
+    /// <summary>Where in <see cref="All"/> the kernel is that sorts rows by expert.</summary>
+    public static int ExpertPlacesIndex { get; } = All.ToList().IndexOf(ExpertPlaces);
 
     /// <summary>Where in <see cref="All"/> the kernel of a plan is.</summary>
     public static int IndexOf(in HopperPlan plan)
     {
-        var (widths, extent, first) = plan.Kind == HopperKernelKind.Prefill
-            ? (PrefillWidths, plan.TileN, 0)
-            : (DecodeTokens, plan.TileM, PrefillWidths.Length);
+        if (plan.Kind == HopperKernelKind.GroupedPrefill)
+            return plan.TileN == GroupedPrefillKernel.TileN ? GroupedPrefillIndex : GroupedRaggedIndex;
+        var (widths, extent, first) = plan.Kind switch
+        {
+            HopperKernelKind.Prefill => (PrefillWidths, plan.TileN, 0),
+            HopperKernelKind.Decode => (DecodeTokens, plan.TileM, PrefillWidths.Length),
+            _ => (GroupedDecodeTokens, plan.TileM, PrefillWidths.Length + DecodeTokens.Length),
+        };
         int index = Array.IndexOf(widths, extent);
         return index >= 0 ? first + index : throw new ArgumentException($"No Hopper kernel has the tile of {plan}.", nameof(plan));
     }
+
+    // Properties, since the list of all kernels is made before what is written below it.
+    private static HopperKernel GroupedPrefill => new(
+        "grouped_prefill", typeof(GroupedPrefillKernel), nameof(GroupedPrefillKernel.Run), GroupedPrefillKernel.Threads, 1,
+        GroupedPrefillKernel.SharedBytes);
+
+    private static HopperKernel GroupedRagged => new(
+        "grouped_ragged", typeof(GroupedRaggedKernel), nameof(GroupedRaggedKernel.Run), GroupedRaggedKernel.Threads, 1,
+        GroupedRaggedKernel.SharedBytes);
+
+    private static HopperKernel ExpertTiles => new(
+        "expert_tiles", typeof(ExpertPreparation), nameof(ExpertPreparation.Tiles), ExpertTileOffsetsKernel.MaxLanes, 1, 0);
+
+    private static HopperKernel ExpertPlaces => new(
+        "expert_places", typeof(ExpertPreparation), nameof(ExpertPreparation.Places), ExpertPlacesKernel.MaxLanes, 1, 0);
 
     private static HopperKernel Prefill(int tileN) => new(
         $"prefill_{tileN}", typeof(PrefillKernel), $"Tile{tileN}", PrefillKernel.Threads, 1, PrefillKernel.SharedBytes(tileN));
 
     private static HopperKernel Decode(int tokens) => new(
         $"decode_{tokens}", typeof(DecodeKernel), $"Tile{tokens}", DecodeKernel.Threads, tokens <= 64 ? 2 : 1, DecodeKernel.SharedBytes(tokens));
+
+    private static HopperKernel GroupedDecode(int tokens) => new(
+        $"grouped_decode_{tokens}", typeof(GroupedDecodeKernel), $"Tile{tokens}", GroupedDecodeKernel.Threads, 1,
+        GroupedDecodeKernel.SharedBytes(tokens));
 }

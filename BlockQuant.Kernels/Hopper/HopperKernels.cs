@@ -7,7 +7,7 @@ namespace BlockQuant.Kernels.Hopper;
 /// Launches the Hopper kernels in one CUDA context. Nothing is allocated or synchronised, so launches can be captured in a CUDA
 /// graph; a kernel is compiled, or read from the disk cache, at its first use.
 /// </summary>
-internal sealed unsafe class HopperKernels
+internal sealed unsafe partial class HopperKernels
 {
     private static readonly ConcurrentDictionary<IntPtr, HopperKernels> Contexts = new();
     private readonly int multiprocessors;

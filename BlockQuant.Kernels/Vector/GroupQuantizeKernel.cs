@@ -38,7 +38,8 @@ internal static class GroupQuantizeKernel
         Quantize<TBits, TElement, TCode, TFormat>(a, fourth, bits4);
     }
 
-    private static void Quantize<TBits, TElement, TCode, TFormat>(VectorArguments a, long index, TBits bits)
+    /// <summary>Quantizes a lane's eight elements and writes them as eight elements number <paramref name="index"/>, where the output has those.</summary>
+    internal static void Quantize<TBits, TElement, TCode, TFormat>(VectorArguments a, long index, TBits bits)
         where TBits : unmanaged
         where TElement : struct, IVectorElement<TBits>
         where TCode : struct, IVectorCode

@@ -17,6 +17,9 @@ internal struct VectorArguments
     /// <summary>The scales of output codes; empty for values.</summary>
     public ArrayView<float> OutputScales;
 
+    /// <summary>The output row of each source row, negative for none; empty where rows keep their places.</summary>
+    public ArrayView<int> Places;
+
     /// <summary>Columns of the matrix.</summary>
     public long Columns;
 

@@ -47,6 +47,14 @@ internal sealed record VectorKernel(
         private static string Code => typeof(TFormat) == typeof(Float8Format) ? "fp8" : "int8";
     }
 
+    /// <summary>Quantizes token groups to FP8 and puts rows where they are told.</summary>
+    /// <typeparam name="TElement">The portable kernels' type of a source element.</typeparam>
+    public static class Placed<TElement>
+    {
+        /// <summary>Token groups.</summary>
+        public static readonly VectorKernel QuantizeGroups = All[$"place_groups_{Names[typeof(TElement)]}_fp8"];
+    }
+
     /// <summary>GELU of INT8 token groups.</summary>
     /// <typeparam name="TFormat">The portable kernels' type of a code.</typeparam>
     public static class Gelu<TFormat>
@@ -60,6 +68,9 @@ internal sealed record VectorKernel(
         new("copy", CopyKernel.Run, CopyKernel.Lanes, CopyKernel.Lanes * CopyKernel.BytesPerLane),
         Gelus<Int8TowardZeroVector, Int8TowardZeroFormat>(),
         Gelus<Int8NearestVector, Int8NearestFormat>(),
+        Placer<Vec4, BFloat16Vector, BFloat16Element>(),
+        Placer<Vec4, Float16Vector, Float16Element>(),
+        Placer<Vec8, Float32Vector, Float32Element>(),
         .. Elements<Float8Vector, Float8Format>(),
         .. Elements<Int8TowardZeroVector, Int8TowardZeroFormat>(),
         .. Elements<Int8NearestVector, Int8NearestFormat>(),
@@ -73,6 +84,15 @@ internal sealed record VectorKernel(
         where TFormat : struct, ICodeFormat
         => new(
             $"gelu_groups_{Names[typeof(TFormat)]}", GeluKernel.Run<TCode>, GeluKernel.Lanes, GeluKernel.Lanes * GeluKernel.ElementsPerLane);
+
+    private static VectorKernel Placer<TBits, TVector, TElement>()
+        where TBits : unmanaged
+        where TVector : struct, IVectorElement<TBits>
+        => new(
+            $"place_groups_{Names[typeof(TElement)]}_fp8",
+            PlacedQuantizeKernel.Run<TBits, TVector, Float8Vector, Float8Format>,
+            GroupQuantizeKernel.Lanes,
+            GroupQuantizeKernel.Lanes * GroupQuantizeKernel.ElementsPerLane);
 
     private static IEnumerable<VectorKernel> Elements<TCode, TFormat>()
         where TCode : struct, IVectorCode

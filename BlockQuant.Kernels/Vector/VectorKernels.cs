@@ -64,6 +64,8 @@ internal struct VectorOperands
     public long OutputVectors;
     public IntPtr OutputScales;
     public long OutputScaleCount;
+    public IntPtr Places;
+    public long PlaceCount;
     public long Columns;
     public long Length;
 }

@@ -20,6 +20,7 @@ internal static class ComposedPtx
     public static string Write(string name, string[][] arguments, string[] result) => name switch
     {
         nameof(Wgmma.MultiplyRows) => MultiplyRows(arguments, result),
+        nameof(Wgmma.MultiplyRowPairs) => MultiplyRowPairs(arguments, result),
         nameof(Wgmma.MultiplyColumns) => MultiplyColumns(arguments, result),
         nameof(Epilogue.StageBFloat16) => StagePacked(arguments, "bf16x2"),
         nameof(Epilogue.StageHalf) => StagePacked(arguments, "f16x2"),
@@ -59,6 +60,31 @@ internal static class ComposedPtx
                 int field = half * fields + i;
                 text.Append($"fma.rn.f32 {result[field]}, {ProductField(i)}, {scale}, {acc[field]};\n");
             }
+        }
+        return text.Append('}').ToString();
+    }
+
+    private static string MultiplyRowPairs(string[][] arguments, string[] result)
+    {
+        const int FirstFields = 64;
+        var (acc, release, weightScale) = (arguments[0], arguments[5][0], arguments[8][0]);
+        var text = new StringBuilder("{ .reg .b64 a<4>, b<4>, c<4>, e<4>; .reg .pred on; .reg .f32 w, s<4>; setp.eq.b32 on, 0, 0;\n");
+        text.Append($"ld.shared.f32 w, [{weightScale}]; ");
+        for (int part = 0; part < 2; part++)
+            text.Append($"ld.shared.f32 s{2 * part}, [{arguments[6 + part][0]}]; ld.shared.f32 s{2 * part + 1}, [{arguments[6 + part][0]}+32]; ");
+        text.Append("mul.f32 s0, s0, w; mul.f32 s1, s1, w; mul.f32 s2, s2, w; mul.f32 s3, s3, w;\n");
+        Descriptors(text, "a", arguments[1][0], 4);
+        Descriptors(text, "b", arguments[2][0], 4);
+        Descriptors(text, "c", arguments[3][0], 4);
+        Descriptors(text, "e", arguments[4][0], 4);
+        for (int part = 0; part < 2; part++)
+        {
+            int first = part * FirstFields, fields = part == 0 ? FirstFields : acc.Length - FirstFields;
+            Product(text, fields, part == 0 ? "a" : "c", part == 0 ? "b" : "e", 0);
+            if (part == 1)
+                Release(text, release, fields);
+            for (int i = 0; i < fields; i++)
+                text.Append($"fma.rn.f32 {result[first + i]}, {ProductField(i)}, s{2 * part + (i >> 1 & 1)}, {acc[first + i]};\n");
         }
         return text.Append('}').ToString();
     }
@@ -131,14 +157,16 @@ internal static class ComposedPtx
     }
 
     // Four k-steps of 32, from descriptors a0… and b(first)…, waited for.
-    private static void Product(StringBuilder text, int fields, int first)
+    private static void Product(StringBuilder text, int fields, int first) => Product(text, fields, "a", "b", first);
+
+    private static void Product(StringBuilder text, int fields, string a, string b, int first)
     {
         string registers = string.Join(",", Enumerable.Range(0, fields).Select(ProductField));
         text.Append("wgmma.fence.sync.aligned;\n");
         for (int k = 0; k < 4; k++)
         {
             text.Append($"wgmma.mma_async.sync.aligned.m64n{fields * 2}k32.f32.e4m3.e4m3 {{{registers}}}, ");
-            text.Append($"a{k}, b{first + k}, {(k == 0 ? KeepPredicate : "on")}, 1, 1;\n");
+            text.Append($"{a}{k}, {b}{first + k}, {(k == 0 ? KeepPredicate : "on")}, 1, 1;\n");
         }
         text.Append("wgmma.commit_group.sync.aligned;\nwgmma.wait_group.sync.aligned 0;\n");
     }

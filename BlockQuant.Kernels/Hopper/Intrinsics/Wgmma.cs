@@ -37,6 +37,26 @@ internal static partial class Wgmma
         where TAcc : unmanaged;
 
     /// <summary>
+    /// Two products of one stage, one behind the other: adds that of 64 activation rows and 128 weight rows to the accumulator's first 64
+    /// fields, and that of 64 other activation rows and as many weight rows as the fields left over hold to those. All weight rows lie in
+    /// one weight block.
+    /// </summary>
+    /// <typeparam name="TAcc">The accumulator: 64 floats and N / 2 more.</typeparam>
+    /// <param name="acc">The sums so far.</param>
+    /// <param name="a">Descriptor (low word) of the first activation rows.</param>
+    /// <param name="b">Descriptor (low word) of the first weight rows.</param>
+    /// <param name="nextA">Descriptor (low word) of the other activation rows.</param>
+    /// <param name="nextB">Descriptor (low word) of the other weight rows.</param>
+    /// <param name="release">Barrier that each warp arrives at when the stage is no longer read.</param>
+    /// <param name="rowScales">Shared address of the scale of this lane's first row; its second row's is 32 bytes on.</param>
+    /// <param name="nextRowScales">The same of the other rows.</param>
+    /// <param name="weightScale">Shared address of the weight block's scale.</param>
+    [IntrinsicImplementation]
+    public static TAcc MultiplyRowPairs<TAcc>(
+        TAcc acc, int a, int b, int nextA, int nextB, int release, int rowScales, int nextRowScales, int weightScale)
+        where TAcc : unmanaged => throw new NotSupportedException();
+
+    /// <summary>
     /// The operands swapped, for few tokens: adds the product of 64 weight rows and 2 × fields tokens, times the weight block's
     /// scale and each token's.
     /// </summary>

@@ -1,0 +1,60 @@
+namespace BlockQuant.Scheduling;
+
+/// <summary>
+/// Chooses how products of rows with their experts' weights run on a Hopper GPU. Only the device knows how many rows each expert has, so
+/// the choice follows the average.
+/// </summary>
+public static class HopperExpertScheduler
+{
+    /// <summary>The most experts that the kernel that sorts rows by expert counts.</summary>
+    public const int MaxBatchedExperts = 1024;
+
+    /// <summary>Rows that an expert has at most, on average, where the weights are still the larger operand of every tile.</summary>
+    private const int MaxDecodeRows = 32;
+
+    // Measured on an H200: 128 rows an expert of random number, K = 7168 and K = 2048.
+    private const int MaxRaggedRows = 192, MinRaggedDepth = 4096;
+
+    /// <summary>The plan for rows that are sorted by expert.</summary>
+    /// <param name="rows">Rows of all experts together, at least 1.</param>
+    /// <param name="experts">Experts, at least 1.</param>
+    /// <param name="n">Weight rows of an expert, at least 1.</param>
+    /// <param name="k">Columns of both operands, at least 1.</param>
+    /// <param name="multiprocessors">Multiprocessors of the GPU.</param>
+    /// <exception cref="ArgumentOutOfRangeException">A count is not positive.</exception>
+    public static HopperPlan Grouped(long rows, int experts, long n, long k, int multiprocessors)
+    {
+        ArgumentOutOfRangeException.ThrowIfNegativeOrZero(rows);
+        ArgumentOutOfRangeException.ThrowIfNegativeOrZero(experts);
+        ArgumentOutOfRangeException.ThrowIfNegativeOrZero(n);
+        ArgumentOutOfRangeException.ThrowIfNegativeOrZero(k);
+        ArgumentOutOfRangeException.ThrowIfNegativeOrZero(multiprocessors);
+        if (rows <= (long)MaxDecodeRows * experts)
+            return Batched(rows, experts, n);
+        // Wide tiles multiply fastest, but an expert of little more than 128 rows has them read its weights twice. Reading them once pays
+        // where tiles are deep, so that their fixed cost counts little, and where there would be fewer wide ones than multiprocessors.
+        bool ragged = rows <= (long)MaxRaggedRows * experts && k >= MinRaggedDepth;
+        if (!ragged && (rows / 128 + experts) * ((n + 255) / 256) >= multiprocessors)
+            return new HopperPlan(HopperKernelKind.GroupedPrefill, 128, 256, 1, 16);
+        int tileM = 256;
+        while (tileM > 64 && (rows / tileM + experts) * ((n + 127) / 128) < multiprocessors)
+            tileM -= 64;
+        return new HopperPlan(HopperKernelKind.GroupedPrefill, tileM, 128, 1, 8);
+    }
+
+    /// <summary>
+    /// The plan for rows in any order: the smallest tile that holds what an expert has, when it has twice the average.
+    /// </summary>
+    /// <param name="rows">Rows, at least 1.</param>
+    /// <param name="experts">Experts, at least 1.</param>
+    /// <param name="n">Weight rows of an expert, at least 1.</param>
+    /// <exception cref="ArgumentOutOfRangeException">A count is not positive.</exception>
+    public static HopperPlan Batched(long rows, int experts, long n)
+    {
+        ArgumentOutOfRangeException.ThrowIfNegativeOrZero(rows);
+        ArgumentOutOfRangeException.ThrowIfNegativeOrZero(experts);
+        ArgumentOutOfRangeException.ThrowIfNegativeOrZero(n);
+        double likely = 2.0 * rows / experts;
+        return new HopperPlan(HopperKernelKind.GroupedDecode, likely <= 16 ? 16 : likely <= 32 ? 32 : 64, 128, 1, 16);
+    }
+}
