@@ -16,7 +16,9 @@ internal static class ExpertMultiplication
         ArrayView<int> expertIds,
         MatrixView<T> output,
         ElementFormat format,
+        ArrayView<int> workspace,
         ArrayView<int> status,
+        TilePlanOverrides? overrides,
         AcceleratorStream? stream)
         where TCode : unmanaged
         where T : unmanaged
@@ -28,8 +30,18 @@ internal static class ExpertMultiplication
         Require.Disjoint(output.Data, nameof(output), expertIds, nameof(expertIds));
         Require.OptionalStatus(status);
         ElementKind kind = Element<T>.Kind(nameof(activations));
+        HopperPlan? plan = TileScheduler.PlanBatched(
+            activations.Rows, weights.Experts, weights.Rows, weights.Columns, device.Traits, overrides, HopperExperts.FitsBatched(activations, weights));
+        RequireWorkspace(workspace, plan is null ? 0 : HopperExperts.BatchedWorkspaceLength(activations.Rows, weights), output, activations.Data, weights);
+        Require.Disjoint(workspace, nameof(workspace), expertIds, nameof(expertIds));
         if (activations.Rows == 0)
         {
+            return;
+        }
+
+        if (plan is { } hopper)
+        {
+            HopperExperts.Batched(device, activations, weights, expertIds, output, workspace, status, hopper, stream);
             return;
         }
 
@@ -68,10 +80,20 @@ internal static class ExpertMultiplication
     {
         RequireWeights(weights, format);
         RequireRaw(activations, weights, output);
-        TilePlan plan = RequireGroups(device, activations.Rows, weights, offsets, output, workspace, status, overrides);
+        TilePlan plan = RequireGroups(device, activations.Rows, weights, offsets, output, status, overrides, HopperExperts.Fits(weights));
+        RequireWorkspace(workspace, GroupedWorkspaceLength(plan, activations.Rows, weights), output, activations.Data, weights);
+        Require.Disjoint(workspace, nameof(workspace), offsets, nameof(offsets));
         ElementKind kind = Element<T>.Kind(nameof(activations));
         if (weights.Experts == 0)
         {
+            return;
+        }
+
+        if (plan.Hopper is { } hopper)
+        {
+            QuantizedView<TCode> codes = HopperExperts.Quantized(weights, activations.Rows, workspace, out ArrayView<int> tileOffsets);
+            Quantization.Quantize<TCode, T, TFormat>(device, activations, codes, format, stream);
+            HopperExperts.Grouped(device, codes, weights, offsets, output, tileOffsets, status, hopper, stream);
             return;
         }
 
@@ -113,10 +135,19 @@ internal static class ExpertMultiplication
         RequireShapes(activations.Rows, activations.Columns, weights, output);
         Require.Disjoint(output.Data, nameof(output), activations.Codes.Data, "activation codes");
         Require.Disjoint(output.Data, nameof(output), activations.Scales.Data, "activation scales");
-        TilePlan plan = RequireGroups(device, activations.Rows, weights, offsets, output, workspace, status, overrides);
+        TilePlan plan = RequireGroups(
+            device, activations.Rows, weights, offsets, output, status, overrides, HopperExperts.Fits(activations, weights));
+        RequireWorkspace(workspace, ExpertIndices.TileOffsetsLength(weights.Experts), output, activations.Codes.Data, weights);
+        Require.Disjoint(workspace, nameof(workspace), offsets, nameof(offsets));
         ElementKind kind = Element<T>.Kind(nameof(output));
         if (weights.Experts == 0)
         {
+            return;
+        }
+
+        if (plan.Hopper is { } hopper)
+        {
+            HopperExperts.Grouped(device, activations, weights, offsets, output, workspace, status, hopper, stream);
             return;
         }
 
@@ -138,9 +169,10 @@ internal static class ExpertMultiplication
         }
     }
 
-    /// <summary>The plan of a grouped product: the row tile fits the rows that one expert gets on average.</summary>
-    public static TilePlan Plan(ComputeDevice device, long rows, int experts, long n, long k, TilePlanOverrides? overrides)
-        => TileScheduler.Plan(MatrixIndex.CeilDivide(rows, Math.Max(experts, 1)), n, k, device.Traits, overrides);
+    /// <summary>Integers of workspace that a grouped product of full-precision rows needs.</summary>
+    public static long GroupedWorkspaceLength<TCode>(TilePlan plan, long rows, ExpertWeightsView<TCode> weights)
+        where TCode : unmanaged
+        => plan.Hopper is null ? ExpertIndices.TileOffsetsLength(weights.Experts) : HopperExperts.GroupedWorkspaceLength(rows, weights);
 
     private static void RequireWeights<TCode>(ExpertWeightsView<TCode> weights, ElementFormat format)
         where TCode : unmanaged
@@ -196,19 +228,34 @@ internal static class ExpertMultiplication
         ExpertWeightsView<TCode> weights,
         ArrayView<int> offsets,
         MatrixView<T> output,
-        ArrayView<int> workspace,
         ArrayView<int> status,
-        TilePlanOverrides? overrides)
+        TilePlanOverrides? overrides,
+        bool fitsTensorCores)
         where TCode : unmanaged
         where T : unmanaged
     {
         ExpertIndices.RequireOffsets(offsets, weights.Experts);
-        Require.Length(workspace, ExpertIndices.TileOffsetsLength(weights.Experts), nameof(workspace));
         Require.OptionalStatus(status);
         Require.Disjoint(output.Data, nameof(output), offsets, nameof(offsets));
+        return TileScheduler.PlanGrouped(rows, weights.Experts, weights.Rows, weights.Columns, device.Traits, overrides, fitsTensorCores);
+    }
+
+    private static void RequireWorkspace<TCode, T, TActivation>(
+        ArrayView<int> workspace, long length, MatrixView<T> output, ArrayView<TActivation> activations, ExpertWeightsView<TCode> weights)
+        where TCode : unmanaged
+        where T : unmanaged
+        where TActivation : unmanaged
+    {
+        if (workspace.Length < length)
+        {
+            throw new ArgumentException($"workspace: length {workspace.Length}; expected at least {length}.", nameof(workspace));
+        }
+
+        Require.Alive(workspace, nameof(workspace));
         Require.Disjoint(output.Data, nameof(output), workspace, nameof(workspace));
-        Require.Disjoint(workspace, nameof(workspace), offsets, nameof(offsets));
-        return Plan(device, rows, weights.Experts, weights.Rows, weights.Columns, overrides);
+        Require.Disjoint(workspace, nameof(workspace), activations, nameof(activations));
+        Require.Disjoint(workspace, nameof(workspace), weights.Codes, "weight codes");
+        Require.Disjoint(workspace, nameof(workspace), weights.Scales, "weight scales");
     }
 
     private static void LaunchBatched<TCode, TBits, TElement, TFormat>(

@@ -10,16 +10,21 @@ public sealed partial class Fp8Operators
     /// <param name="activations">A [S, K] of BFloat16, Half or Single.</param>
     /// <param name="weights">B [E, N, K].</param>
     /// <param name="expertIds">The expert of each row [S].</param>
+    /// <param name="overrides">The kernel family.</param>
     /// <returns>C [S, N], to be disposed by the caller.</returns>
     /// <exception cref="ArgumentException">A shape, element type or scheme does not fit, or an id is no expert; the message says which.</exception>
-    public DeviceMatrix<T> MultiplyBatched<T>(DeviceMatrix<T> activations, ExpertWeights<Float8E4M3> weights, ReadOnlySpan<int> expertIds)
+    public DeviceMatrix<T> MultiplyBatched<T>(
+        DeviceMatrix<T> activations, ExpertWeights<Float8E4M3> weights, ReadOnlySpan<int> expertIds, TilePlanOverrides? overrides = null)
         where T : unmanaged
     {
         ArgumentNullException.ThrowIfNull(activations);
         ArgumentNullException.ThrowIfNull(weights);
         ExpertIndices.RequireIds(expertIds, weights.Experts);
         using DeviceBuffer<int> ids = device.Upload(expertIds);
-        return Finished(new DeviceMatrix<T>(device, activations.Rows, weights.Rows), c => MultiplyBatched(activations.View, weights.View, ids.View, c.View));
+        using DeviceBuffer<int> workspace = device.Allocate<int>(BatchedWorkspaceLength(activations.Rows, weights.View));
+        return Finished(
+            new DeviceMatrix<T>(device, activations.Rows, weights.Rows),
+            c => MultiplyBatched(activations.View, weights.View, ids.View, c.View, workspace.View, default, overrides));
     }
 
     /// <summary>C = A · Bᵀ over rows that are sorted by expert, finished when it returns.</summary>
@@ -34,8 +39,9 @@ public sealed partial class Fp8Operators
         where T : unmanaged
     {
         ArgumentNullException.ThrowIfNull(activations);
+        ArgumentNullException.ThrowIfNull(weights);
         return Grouped<T>(
-            weights, offsets, activations.Rows, (ends, output, workspace) => MultiplyGrouped(activations.View, weights.View, ends, output, workspace, default, overrides));
+            weights, offsets, activations.Rows, GroupedWorkspaceLength(activations.Rows, weights.View), (ends, output, workspace) => MultiplyGrouped(activations.View, weights.View, ends, output, workspace, default, overrides));
     }
 
     /// <summary>C = A · Bᵀ over pre-quantized rows that are sorted by expert, finished when it returns.</summary>
@@ -50,18 +56,18 @@ public sealed partial class Fp8Operators
         where T : unmanaged
     {
         ArgumentNullException.ThrowIfNull(activations);
+        ArgumentNullException.ThrowIfNull(weights);
         return Grouped<T>(
-            weights, offsets, activations.Rows, (ends, output, workspace) => MultiplyGrouped(activations.View, weights.View, ends, output, workspace, default, overrides));
+            weights, offsets, activations.Rows, GroupedWorkspaceLength(weights.Experts), (ends, output, workspace) => MultiplyGrouped(activations.View, weights.View, ends, output, workspace, default, overrides));
     }
 
     private DeviceMatrix<T> Grouped<T>(
-        ExpertWeights<Float8E4M3> weights, ReadOnlySpan<int> offsets, long rows, Action<ArrayView<int>, MatrixView<T>, ArrayView<int>> multiply)
+        ExpertWeights<Float8E4M3> weights, ReadOnlySpan<int> offsets, long rows, long workspaceLength, Action<ArrayView<int>, MatrixView<T>, ArrayView<int>> multiply)
         where T : unmanaged
     {
-        ArgumentNullException.ThrowIfNull(weights);
         ExpertIndices.RequireOffsets(offsets, weights.Experts, rows);
         using DeviceBuffer<int> ends = device.Upload(offsets);
-        using DeviceBuffer<int> workspace = device.Allocate<int>(GroupedWorkspaceLength(weights.Experts));
+        using DeviceBuffer<int> workspace = device.Allocate<int>(workspaceLength);
         return Finished(new DeviceMatrix<T>(device, rows, weights.Rows), c => multiply(ends.View, c.View, workspace.View));
     }
 

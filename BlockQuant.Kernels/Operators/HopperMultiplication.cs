@@ -49,17 +49,22 @@ internal static class HopperMultiplication
             WeightScales = weights.Scales.Data.LoadEffectiveAddressAsPtr(),
             Output = output.Data.LoadEffectiveAddressAsPtr(),
             OutputPitch = output.Columns,
-            OutputType = Element<T>.Kind(nameof(output)) switch
-            {
-                ElementKind.BFloat16 => OutputType.BFloat16,
-                ElementKind.Float16 => OutputType.Half,
-                _ => OutputType.Single,
-            },
+            OutputType = TypeOf<T>(),
         };
         device.LaunchHopper(call, stream);
     }
 
-    private static bool IsAligned<T>(ArrayView<T> view)
+    /// <summary>What the kernels call an output's element type.</summary>
+    public static OutputType TypeOf<T>()
+        where T : unmanaged
+        => Element<T>.Kind("output") switch
+        {
+            ElementKind.BFloat16 => OutputType.BFloat16,
+            ElementKind.Float16 => OutputType.Half,
+            _ => OutputType.Single,
+        };
+
+    public static bool IsAligned<T>(ArrayView<T> view)
         where T : unmanaged
         => view.Length == 0 || view.LoadEffectiveAddressAsPtr() % RowAlignment == 0;
 }

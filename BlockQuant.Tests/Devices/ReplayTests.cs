@@ -95,7 +95,8 @@ public sealed class ReplayTests
         DeviceMatrix<BFloat16> grouped = Matrix<BFloat16>(Rows, N);
         DeviceMatrix<BFloat16> batched = Matrix<BFloat16>(M, N);
         DeviceMatrix<float> combined = Matrix<float>(M, N);
-        DeviceBuffer<int> workspace = Keep(Device.Allocate<int>(Fp8Operators.GroupedWorkspaceLength(Experts)));
+        DeviceBuffer<int> workspace = Keep(Device.Allocate<int>(Device.Fp8.GroupedWorkspaceLength(Rows, weights.View)));
+        DeviceBuffer<int> batchedWorkspace = Keep(Device.Allocate<int>(Device.Fp8.BatchedWorkspaceLength(M, weights.View)));
         DeviceBuffer<int> rowExperts = Keep(Device.Allocate<int>(M));
         DeviceMatrix<float> wide = Matrix<float>(Rows, N);
         Replays(
@@ -111,7 +112,7 @@ public sealed class ReplayTests
                 Device.Routing.Route(ids.View, table.View, table.Workspace.View, status.View, stream);
                 Device.Routing.Gather(x.View, table.View, gathered.View, stream);
                 Device.Fp8.MultiplyGrouped(gathered.View, weights.View, table.Indptr.View, grouped.View, workspace.View, status.View, null, stream);
-                Device.Fp8.MultiplyBatched(x.View, weights.View, rowExperts.View, batched.View, status.View, stream);
+                Device.Fp8.MultiplyBatched(x.View, weights.View, rowExperts.View, batched.View, batchedWorkspace.View, status.View, null, stream);
                 Device.Routing.Combine(wide.View, gate.View, table.View, combined.View, stream);
             },
             () => [Bytes(table.SlotRows), Bytes(gathered), Bytes(grouped), Bytes(batched), Bytes(combined)]);

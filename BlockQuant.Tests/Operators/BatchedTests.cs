@@ -151,7 +151,7 @@ public sealed class BatchedTests
         using DeviceBuffer<int> deviceIds = Device.Upload<int>(ids);
         using DeviceMatrix<float> c = Device.Upload<float>(Enumerable.Repeat(-77f, ids.Length * 6).ToArray(), ids.Length, 6);
         using var status = new DeviceStatus(Device);
-        Device.Fp8.MultiplyBatched(a.View, experts.Weights.View, deviceIds.View, c.View, status.View);
+        Device.Fp8.MultiplyBatched(a.View, experts.Weights.View, deviceIds.View, c.View, default, status.View);
 
         status.Read().Should().Be(new DeviceFault(DeviceStatusCode.ExpertOutOfRange, 2, 3, 3));
         float[] found = c.ToArray();
@@ -164,11 +164,11 @@ public sealed class BatchedTests
 
         // The first finding stays until it is cleared.
         deviceIds.CopyFrom([-5, 2, 3, 1, -1, 2]);
-        Device.Fp8.MultiplyBatched(a.View, experts.Weights.View, deviceIds.View, c.View, status.View);
+        Device.Fp8.MultiplyBatched(a.View, experts.Weights.View, deviceIds.View, c.View, default, status.View);
         status.Read().Index.Should().Be(2);
         status.Clear();
         status.Read().Code.Should().Be(DeviceStatusCode.None);
-        Device.Fp8.MultiplyBatched(a.View, experts.Weights.View, deviceIds.View, c.View, status.View);
+        Device.Fp8.MultiplyBatched(a.View, experts.Weights.View, deviceIds.View, c.View, default, status.View);
         status.Read().ToString().Should().Be("expert id -5 at 0; expected 0 to 2");
     }
 
@@ -184,13 +184,13 @@ public sealed class BatchedTests
         Refuses(() => Device.Fp8.MultiplyBatched(a, experts.Weights, [0, 3]), "expertIds: expert id 3 at 1; expected 0 to 2");
         Refuses(() => Device.Fp8.MultiplyBatched(a, experts.Weights, [0]), "expertIds: length 1; expected 2");
         Refuses(() => Device.Fp8.MultiplyBatched(narrow, experts.Weights, [0, 1]), "weights: shape [3, 6, 70]; expected [E, N, 64]");
-        Refuses(() => Device.Fp8.MultiplyBatched(a.View, weights, ids.View.Data, narrow.View), "output: shape [2, 64]; expected [2, 6]");
-        Refuses(() => Device.Fp8.MultiplyBatched(a.View, default, ids.View.Data, c.View), "weights");
-        Refuses(() => Device.Fp8.MultiplyBatched(a.View, weights, ids.View.Data, c.View, ids.View.Data), "status: length 2; expected 4");
+        Refuses(() => Device.Fp8.MultiplyBatched(a.View, weights, ids.View.Data, narrow.View, default), "output: shape [2, 64]; expected [2, 6]");
+        Refuses(() => Device.Fp8.MultiplyBatched(a.View, default, ids.View.Data, c.View, default), "weights");
+        Refuses(() => Device.Fp8.MultiplyBatched(a.View, weights, ids.View.Data, c.View, default, ids.View.Data), "status: length 2; expected 4");
         Refuses(() => new ExpertWeightsView<Float8E4M3>(weights.Codes, weights.Scales, 3, 6, 71, weights.Scheme), "codes: length 1260; expected 3 x 6 x 71");
         Refuses(() => new ExpertWeightsView<Float8E4M3>(weights.Codes, weights.Scales, 3, 35, 12, weights.Scheme), "scales: length 6; expected 3 x 1 x 1");
         Refuses(
-            () => Device.Fp8.MultiplyBatched(a.View, weights, ids.View.Data, new MatrixView<float>(a.View.Data.SubView(128, 12), 2, 6)),
+            () => Device.Fp8.MultiplyBatched(a.View, weights, ids.View.Data, new MatrixView<float>(a.View.Data.SubView(128, 12), 2, 6), default),
             "output: overlaps activations");
     }
 

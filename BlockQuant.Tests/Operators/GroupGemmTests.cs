@@ -27,7 +27,7 @@ public sealed class GroupGemmTests
             int[] indptr = golden.Read<int>(name + ".indptr");
             double[] expected = golden.Read<double>(name + ".c_f64");
             using DeviceMatrix<float> single = Device.Fp8.MultiplyGrouped<float>(a, weights, indptr);
-            Compare.RelativeError(single.ToArray(), expected).Should().BeLessThan(1e-5, name);
+            Compare.RelativeError(single.ToArray(), expected).Should().BeLessThan(ExpertBlockTests.MaxError, name);
             using DeviceMatrix<BFloat16> bf16 = Device.Fp8.MultiplyGrouped<BFloat16>(a, weights, indptr);
             Compare.RelativeError(Compare.ToSingle(bf16.ToArray()), expected).Should().BeLessThan(GoldenExperts.HalfPrecisionError, name);
             Compare.RelativeError(Compare.ToSingle(bf16.ToArray()), Compare.ToSingle(golden.Read<BFloat16>(name + ".c")))
@@ -89,7 +89,7 @@ public sealed class GroupGemmTests
             {
                 start.SignalAndWait();
                 device.Fp8.MultiplyGrouped(x.View, experts.Weights.View, ends.View, c.View, workspace.View);
-                device.Fp8.MultiplyBatched(x.View, experts.Weights.View, ids.View, c.View);
+                device.Fp8.MultiplyBatched(x.View, experts.Weights.View, ids.View, c.View, default);
             });
             thread.Start();
             threads.Add(thread);
@@ -126,7 +126,7 @@ public sealed class GroupGemmTests
         using var status = new DeviceStatus(Device);
         device.Routing.Route(ids.View, table.View, table.Workspace.View, status.View);
         device.Routing.Gather(x.View, table.View, rows.View);
-        device.Fp8.MultiplyBatched(rows.View, experts.Weights.View, ids.View.Data, c.View, status.View);
+        device.Fp8.MultiplyBatched(rows.View, experts.Weights.View, ids.View.Data, c.View, default, status.View);
         device.Fp8.MultiplyGrouped(rows.View, experts.Weights.View, table.View.Indptr, c.View, workspace.View, status.View);
         device.Fp8.MultiplyGrouped(codes.View, experts.Weights.View, table.View.Indptr, c.View, workspace.View, status.View);
         device.Routing.MapTiles(table.View.Indptr, 4, 16, workspace.View, status.View);
