@@ -19,7 +19,7 @@ switch (args.FirstOrDefault())
         return SuiteCommand.Run(args);
     default:
         Console.Error.WriteLine(
-            "expected: cpu, followed by BenchmarkDotNet's arguments; or --suite check|dense|quant|host|all [--device cuda] [--json FILE] "
+            "expected: cpu, followed by BenchmarkDotNet's arguments; or --suite check|grouped-check|dense|grouped|batched|int8|lora|quant|host|all [--device cuda] [--json FILE] "
             + "[--tokens 1,16,...] [--sweep]; or accuracy --out DOCS; or report --results DIR --out DOCS; or, where ILGPU is the kernel host, generate-ptx [REPOSITORY].");
         return 2;
 }

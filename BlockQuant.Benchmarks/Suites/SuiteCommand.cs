@@ -24,15 +24,19 @@ internal static class SuiteCommand
         int[] tokens = (Option(arguments, "--tokens") ?? "1,16,64,128,256,512,1024,4096").Split(',').Select(int.Parse).ToArray();
         IEnumerable<SuiteResult>? running = suite switch
         {
-            "check" => DenseSuite.Check(timer),
+            "check" => DenseSuite.Check(timer).Concat(GroupedSuite.Check(timer)),
+            "grouped" => GroupedSuite.Run(timer),
+            "grouped-check" => GroupedSuite.Check(timer),
+            "batched" => BatchedSuite.Run(timer),
             "host" => HostSuite.Run(timer),
             "quant" => QuantSuite.Run(timer),
             "dense" => DenseSuite.Run(timer, tokens, arguments.Contains("--sweep")),
-            "all" => HostSuite.Run(timer).Concat(DenseSuite.Check(timer)).Concat(DenseSuite.Run(timer, tokens, sweep: false)).Concat(QuantSuite.Run(timer)),
+            "all" => HostSuite.Run(timer).Concat(DenseSuite.Check(timer)).Concat(DenseSuite.Run(timer, tokens, sweep: false)).Concat(QuantSuite.Run(timer))
+                .Concat(GroupedSuite.Check(timer)).Concat(GroupedSuite.Run(timer)).Concat(BatchedSuite.Run(timer)),
             _ => null,
         };
         if (running == null)
-            return Fail($"suite '{suite}' is unknown; expected check, dense, quant, host or all.");
+            return Fail($"suite '{suite}' is unknown; expected check, grouped-check, dense, grouped, batched, quant, host or all.");
 
         var results = new List<SuiteResult>();
         foreach (var result in running)
