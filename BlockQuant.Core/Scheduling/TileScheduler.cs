@@ -41,6 +41,16 @@ internal static class TileScheduler
             return measured;
         }
 
+        TilePlan plan = PlanPortable(m, traits, overrides);
+        return RunsOnHopper(m, n, k, traits, overrides, fitsTensorCores)
+            ? plan with { Hopper = HopperScheduler.Plan((int)m, (int)n, (int)k, traits.Multiprocessors) }
+            : plan;
+    }
+
+    /// <summary>The plan of the portable kernel.</summary>
+    internal static TilePlan PlanPortable(long m, DeviceTraits traits, TilePlanOverrides? overrides)
+    {
+        ArgumentNullException.ThrowIfNull(traits);
         // A processor pays for every lane and every barrier, so it gets the fewest lanes whatever the batch.
         bool processor = traits.Kind == DeviceKind.Cpu;
         bool decode = m <= DecodeMaxRows;
@@ -77,9 +87,7 @@ internal static class TileScheduler
             Require(plan, traits);
         }
 
-        return RunsOnHopper(m, n, k, traits, overrides, fitsTensorCores)
-            ? plan with { Hopper = HopperScheduler.Plan((int)m, (int)n, (int)k, traits.Multiprocessors) }
-            : plan;
+        return plan;
     }
 
     /// <summary>The portable plans worth measuring beside a chosen one, which comes first.</summary>
@@ -145,11 +153,13 @@ internal static class TileScheduler
             : null;
     }
 
-    private static bool RunsOnHopper(long m, long n, long k, DeviceTraits traits, TilePlanOverrides? overrides, bool fitsTensorCores)
+    /// <summary>Whether a product of eight-bit operands runs on Hopper's tensor cores.</summary>
+    /// <exception cref="ArgumentException">The overrides demand it and it cannot; the message says why.</exception>
+    internal static bool RunsOnHopper(long m, long n, long k, DeviceTraits traits, TilePlanOverrides? overrides, bool fitsTensorCores)
     {
         string? reason =
             traits.Kind != DeviceKind.Cuda || traits.ComputeCapability != 90 ? $"{traits.Name} has not compute capability 9.0"
-            : !fitsTensorCores ? "the operands have not 1x128 and 128x128 FP8 scale blocks and rows in multiples of 16 bytes"
+            : !fitsTensorCores ? "the operands have not 1x128 and 128x128 scale blocks of FP8 or INT8 and rows in multiples of 16 bytes"
             : m < 1 || n < 1 || k < 1 || Math.Max(Math.Max(m, n), k) > int.MaxValue ? "a dimension is empty or passes 2^31"
             : null;
         return overrides?.Kernel switch

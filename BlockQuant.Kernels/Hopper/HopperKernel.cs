@@ -16,6 +16,8 @@ internal sealed record HopperKernel(
     private static readonly int[] PrefillWidths = [128, 144, 192, 256];
     private static readonly int[] DecodeTokens = [8, 16, 32, 64, 128];
     private static readonly int[] GroupedDecodeTokens = [16, 32, 64];
+    private static readonly int[] Int8Widths = [128, 192, 256];
+    private static readonly int[] QuantizeWidths = [128, 256];
 
     /// <summary>Every kernel there is.</summary>
     public static IReadOnlyList<HopperKernel> All { get; } =
@@ -27,6 +29,9 @@ internal sealed record HopperKernel(
         GroupedRagged,
         ExpertTiles,
         ExpertPlaces,
+        .. Int8Widths.Select(width => Int8("int8_prefill", "Tile", width)),
+        .. QuantizeWidths.Select(width => Int8("int8_quantize", "Quantize", width)),
+        .. DecodeTokens.Select(Int8Decode),
     ];
 
     private static int GroupedPrefillIndex { get; } = All.ToList().IndexOf(GroupedPrefill);
@@ -38,6 +43,8 @@ internal sealed record HopperKernel(
 
     /// <summary>Where in <see cref="All"/> the kernel is that sorts rows by expert.</summary>
     public static int ExpertPlacesIndex { get; } = All.ToList().IndexOf(ExpertPlaces);
+
+    private static readonly int FirstInt8 = All.Count - Int8Widths.Length - QuantizeWidths.Length - DecodeTokens.Length;
 
     /// <summary>Where in <see cref="All"/> the kernel of a plan is.</summary>
     public static int IndexOf(in HopperPlan plan)
@@ -68,6 +75,25 @@ internal sealed record HopperKernel(
 
     private static HopperKernel ExpertPlaces => new(
         "expert_places", typeof(ExpertPreparation), nameof(ExpertPreparation.Places), ExpertPlacesKernel.MaxLanes, 1, 0);
+
+    /// <summary>Where in <see cref="All"/> the INT8 kernel of a plan is.</summary>
+    /// <param name="plan">The plan.</param>
+    /// <param name="quantizes">True for the kernel that quantizes its output.</param>
+    public static int IndexOfInt8(in HopperPlan plan, bool quantizes)
+    {
+        int quantizers = FirstInt8 + Int8Widths.Length;
+        var (extents, extent, first) = plan.Kind == HopperKernelKind.Decode ? (DecodeTokens, plan.TileM, quantizers + QuantizeWidths.Length)
+            : quantizes ? (QuantizeWidths, plan.TileN, quantizers)
+            : (Int8Widths, plan.TileN, FirstInt8);
+        int index = Array.IndexOf(extents, extent);
+        return index >= 0 ? first + index : throw new ArgumentException($"No Hopper INT8 kernel has the tile of {plan}.", nameof(plan));
+    }
+
+    private static HopperKernel Int8Decode(int tokens) => new(
+        $"int8_decode_{tokens}", typeof(Int8DecodeKernel), $"Tile{tokens}", DecodeKernel.Threads, tokens <= 64 ? 2 : 1, DecodeKernel.SharedBytes(tokens));
+
+    private static HopperKernel Int8(string name, string method, int tileN) => new(
+        $"{name}_{tileN}", typeof(Int8PrefillKernel), $"{method}{tileN}", PrefillKernel.Threads, 1, PrefillKernel.SharedBytes(tileN));
 
     private static HopperKernel Prefill(int tileN) => new(
         $"prefill_{tileN}", typeof(PrefillKernel), $"Tile{tileN}", PrefillKernel.Threads, 1, PrefillKernel.SharedBytes(tileN));

@@ -13,8 +13,12 @@ internal static class HopperMultiplication
 
     public static bool Fits<TCode>(QuantizedView<TCode> activations, QuantizedView<TCode> weights)
         where TCode : unmanaged
-        => typeof(TCode) == typeof(Float8E4M3)
-            && activations.Scheme.Granularity == ScaleGranularity.TokenGroup
+        => typeof(TCode) == typeof(Float8E4M3) && FitsTiles(activations, weights);
+
+    /// <summary>The scale blocks are those of the tiles, and the copy engine can read the operands.</summary>
+    public static bool FitsTiles<TCode>(QuantizedView<TCode> activations, QuantizedView<TCode> weights)
+        where TCode : unmanaged
+        => activations.Scheme.Granularity == ScaleGranularity.TokenGroup
             && activations.Scheme.Block == QuantizationScheme.Fp8TokenGroup128.Block
             && weights.Scheme.Granularity == ScaleGranularity.Block
             && weights.Scheme.Block == QuantizationScheme.Fp8Block128.Block
@@ -32,8 +36,14 @@ internal static class HopperMultiplication
         AcceleratorStream? stream)
         where TCode : unmanaged
         where T : unmanaged
-    {
-        var call = new MatmulCall
+        => device.LaunchHopper(Call(activations, weights, output, plan), stream);
+
+    /// <summary>The call of a product, by device address.</summary>
+    public static MatmulCall Call<TCode, T>(
+        QuantizedView<TCode> activations, QuantizedView<TCode> weights, MatrixView<T> output, HopperPlan plan)
+        where TCode : unmanaged
+        where T : unmanaged
+        => new()
         {
             Plan = plan,
             M = (int)activations.Rows,
@@ -49,10 +59,8 @@ internal static class HopperMultiplication
             WeightScales = weights.Scales.Data.LoadEffectiveAddressAsPtr(),
             Output = output.Data.LoadEffectiveAddressAsPtr(),
             OutputPitch = output.Columns,
-            OutputType = TypeOf<T>(),
+            OutputType = typeof(T) == typeof(sbyte) ? default : TypeOf<T>(),
         };
-        device.LaunchHopper(call, stream);
-    }
 
     /// <summary>What the kernels call an output's element type.</summary>
     public static OutputType TypeOf<T>()

@@ -1,4 +1,5 @@
 using BlockQuant.Kernels;
+using BlockQuant.Kernels.Hopper;
 using BlockQuant.Kernels.Portable;
 using BlockQuant.Scheduling;
 using ILGPU;
@@ -23,6 +24,17 @@ internal static class Int8Multiplication
         where T : unmanaged
     {
         RequireOperands(activations, weights, bias);
+        Require.Shape(output, activations.Rows, weights.Rows, nameof(output));
+        Require.Alive(output.Data, nameof(output));
+        RequireDisjoint(output.Data, nameof(output), activations, weights, bias);
+        bool fits = HopperMultiplication.FitsTiles(activations, weights);
+        TilePlan plan = Int8Scheduler.Plan(activations.Rows, weights.Rows, weights.Columns, device.Traits, overrides, fits);
+        if (plan.Hopper is { } hopper)
+        {
+            LaunchHopper(device, HopperMultiplication.Call(activations, weights, output, hopper), bias, default, nearest: false, stream);
+            return;
+        }
+
         if (bias.Length == 0)
         {
             Multiplication.Multiply<sbyte, T, Int8TowardZeroFormat>(
@@ -30,10 +42,6 @@ internal static class Int8Multiplication
             return;
         }
 
-        Require.Shape(output, activations.Rows, weights.Rows, nameof(output));
-        Require.Alive(output.Data, nameof(output));
-        RequireDisjoint(output.Data, nameof(output), activations, weights, bias);
-        TilePlan plan = TileScheduler.Plan(activations.Rows, weights.Rows, weights.Columns, device.Traits, overrides);
         switch (Element<T>.Kind(nameof(output)))
         {
             case ElementKind.BFloat16:
@@ -62,8 +70,16 @@ internal static class Int8Multiplication
         Int8Output.Validate(output, activations.Rows, weights.Rows);
         RequireDisjoint(output.Codes.Data, "output codes", activations, weights, bias);
         RequireDisjoint(output.Scales.Data, "output scales", activations, weights, bias);
-        TilePlan plan = QuantizedOutputScheduler.Plan(activations.Rows, output.BlockColumns, device.Traits, overrides);
-        Kernel<BlockScaledMatmulQuantizeArguments> kernel = Int8Output.IsNearest(rounding) ? QuantizeKernels.Nearest : QuantizeKernels.TowardZero;
+        bool fits = HopperMultiplication.FitsTiles(activations, weights), nearest = Int8Output.IsNearest(rounding);
+        TilePlan plan = Int8Scheduler.PlanQuantized(
+            activations.Rows, weights.Rows, weights.Columns, output.BlockColumns, device.Traits, overrides, fits);
+        if (plan.Hopper is { } hopper)
+        {
+            LaunchHopper(device, HopperMultiplication.Call(activations, weights, output.Codes, hopper), bias, output.Scales.Data, nearest, stream);
+            return;
+        }
+
+        Kernel<BlockScaledMatmulQuantizeArguments> kernel = nearest ? QuantizeKernels.Nearest : QuantizeKernels.TowardZero;
         if (output.Codes.Data.Length == 0)
         {
             return;
@@ -83,6 +99,20 @@ internal static class Int8Multiplication
         };
         long tiles = MatrixIndex.CeilDivide(activations.Rows, plan.TileM) * output.Scales.Columns;
         device.Launch(kernel, LaunchShapes.Tiles(plan, tiles), arguments, stream);
+    }
+
+    private static void LaunchHopper(
+        ComputeDevice device, MatmulCall product, ArrayView<float> bias, ArrayView<float> outputScales, bool nearest, AcceleratorStream? stream)
+    {
+        var call = new Int8MatmulCall
+        {
+            Product = product,
+            Bias = bias.Length == 0 ? 0 : bias.LoadEffectiveAddressAsPtr(),
+            OutputScales = outputScales.Length == 0 ? 0 : outputScales.LoadEffectiveAddressAsPtr(),
+            Nearest = nearest,
+        };
+        IntPtr handle = device.BindCudaStream(stream ?? device.DefaultStream);
+        HopperKernels.Current.Matmul(call, handle);
     }
 
     private static void Launch<TBits, TElement>(

@@ -5,7 +5,7 @@ using BlockQuant.Kernels.Hopper.Intrinsics;
 namespace BlockQuant.Kernels.Hopper.Compiler;
 
 /// <summary>The PTX of intrinsics whose text depends on the size of their accumulator.</summary>
-internal static class ComposedPtx
+internal static partial class ComposedPtx
 {
     /// <summary>
     /// Name of the register block that holds every unscaled product. It lives as long as the function, and the first wgmma of a
@@ -16,20 +16,31 @@ internal static class ComposedPtx
     /// <summary>A predicate that is always false, but not to ptxas.</summary>
     public const string KeepPredicate = "keep_product";
 
+    /// <summary>Types of the INT8 product: its sum, left and right operand. The sum's registers hold integers.</summary>
+    public const string Int8Product = "s32.s8.s8";
+
+    private const string Float8Product = "f32.e4m3.e4m3";
+
     /// <summary>The text of the intrinsic <paramref name="name"/>.</summary>
     public static string Write(string name, string[][] arguments, string[] result) => name switch
     {
-        nameof(Wgmma.MultiplyRows) => MultiplyRows(arguments, result),
+        nameof(Wgmma.MultiplyRows) => MultiplyRows(arguments, result, Float8Product),
         nameof(Wgmma.MultiplyRowPairs) => MultiplyRowPairs(arguments, result),
-        nameof(Wgmma.MultiplyColumns) => MultiplyColumns(arguments, result),
+        nameof(Wgmma.MultiplyColumns) => MultiplyColumns(arguments, result, Float8Product),
         nameof(Epilogue.StageBFloat16) => StagePacked(arguments, "bf16x2"),
         nameof(Epilogue.StageHalf) => StagePacked(arguments, "f16x2"),
         nameof(Epilogue.StageSingle) => StageSingle(arguments),
         nameof(Epilogue.StageColumns) => StageColumns(arguments),
+        nameof(Int8Wgmma.MultiplyInt8Rows) => MultiplyRows(arguments, result, Int8Product),
+        nameof(Int8Wgmma.MultiplyInt8Columns) => MultiplyColumns(arguments, result, Int8Product),
+        nameof(QuantizingEpilogue.AddBias) => AddBias(arguments, result),
+        nameof(QuantizingEpilogue.LargestOfRows) => LargestOfRows(arguments, result),
+        nameof(QuantizingEpilogue.StageCodesTowardZero) => StageCodes(arguments, "rzi"),
+        nameof(QuantizingEpilogue.StageCodesNearest) => StageCodes(arguments, "rni"),
         _ => throw new NotSupportedException($"No PTX for intrinsic {name}."),
     };
 
-    private static string MultiplyRows(string[][] arguments, string[] result)
+    private static string MultiplyRows(string[][] arguments, string[] result, string product)
     {
         var (acc, a, b, release) = (arguments[0], arguments[1][0], arguments[2][0], arguments[3][0]);
         var (rowScales, weightScales, split) = (arguments[4][0], arguments[5][0], arguments[6][0]);
@@ -37,6 +48,8 @@ internal static class ComposedPtx
         bool oneBlock = int.TryParse(split, out int constant) && constant >= 2 * fields;
         int granule = (int)BigInteger.GreatestCommonDivisor(2 * fields, 128);
         var text = new StringBuilder("{ .reg .b64 a<4>, b<8>; .reg .pred on, left; .reg .f32 m<2>, wl, wr, l<2>, r<2>, s<2>;\n");
+        if (product == Int8Product)
+            text.Append(".reg .f32 whole;\n");
         text.Append("setp.eq.b32 on, 0, 0;\n");
         text.Append($"ld.shared.f32 m0, [{rowScales}]; ld.shared.f32 m1, [{rowScales}+32]; ld.shared.f32 wl, [{weightScales}];\n");
         text.Append("mul.f32 l0, m0, wl; mul.f32 l1, m1, wl;\n");
@@ -46,7 +59,7 @@ internal static class ComposedPtx
         Descriptors(text, "b", b, 4 * halves);
         for (int half = 0; half < halves; half++)
         {
-            Product(text, fields, half * 4);
+            Product(text, fields, half * 4, product);
             if (half == halves - 1)
                 Release(text, release, fields);
             for (int i = 0; i < fields; i++)
@@ -58,7 +71,7 @@ internal static class ComposedPtx
                     text.Append($"setp.gt.s32 left, {split}, {2 * i}; selp.f32 s0, l0, r0, left; selp.f32 s1, l1, r1, left;\n");
                 string scale = $"{side}{i >> 1 & 1}";
                 int field = half * fields + i;
-                text.Append($"fma.rn.f32 {result[field]}, {ProductField(i)}, {scale}, {acc[field]};\n");
+                Promote(text, i, product, result[field], scale, acc[field]);
             }
         }
         return text.Append('}').ToString();
@@ -80,7 +93,7 @@ internal static class ComposedPtx
         for (int part = 0; part < 2; part++)
         {
             int first = part * FirstFields, fields = part == 0 ? FirstFields : acc.Length - FirstFields;
-            Product(text, fields, part == 0 ? "a" : "c", part == 0 ? "b" : "e", 0);
+            Product(text, fields, part == 0 ? "a" : "c", part == 0 ? "b" : "e", 0, Float8Product);
             if (part == 1)
                 Release(text, release, fields);
             for (int i = 0; i < fields; i++)
@@ -89,12 +102,14 @@ internal static class ComposedPtx
         return text.Append('}').ToString();
     }
 
-    private static string MultiplyColumns(string[][] arguments, string[] result)
+    private static string MultiplyColumns(string[][] arguments, string[] result, string product)
     {
         var (acc, a, b, release) = (arguments[0], arguments[1][0], arguments[2][0], arguments[3][0]);
         var (tokenScales, weightScale) = (arguments[4][0], arguments[5][0]);
         int fields = acc.Length;
         var text = new StringBuilder($"{{ .reg .b64 a<4>, b<4>; .reg .pred on; .reg .f32 w, q<{fields / 2}>; setp.eq.b32 on, 0, 0;\n");
+        if (product == Int8Product)
+            text.Append(".reg .f32 whole;\n");
         Descriptors(text, "a", a, 4);
         Descriptors(text, "b", b, 4);
         text.Append($"ld.shared.f32 w, [{weightScale}];\n");
@@ -102,10 +117,10 @@ internal static class ComposedPtx
             text.Append($"ld.shared.v2.f32 {{q{2 * j},q{2 * j + 1}}}, [{tokenScales}+{32 * j}];\n");
         for (int i = 0; i < fields / 2; i++)
             text.Append($"mul.f32 q{i}, q{i}, w;\n");
-        Product(text, fields, 0);
+        Product(text, fields, 0, product);
         Release(text, release, fields);
         for (int i = 0; i < fields; i++)
-            text.Append($"fma.rn.f32 {result[i]}, {ProductField(i)}, q{(i >> 2) * 2 + (i & 1)}, {acc[i]};\n");
+            Promote(text, i, product, result[i], $"q{(i >> 2) * 2 + (i & 1)}", acc[i]);
         return text.Append('}').ToString();
     }
 
@@ -157,18 +172,29 @@ internal static class ComposedPtx
     }
 
     // Four k-steps of 32, from descriptors a0… and b(first)…, waited for.
-    private static void Product(StringBuilder text, int fields, int first) => Product(text, fields, "a", "b", first);
+    private static void Product(StringBuilder text, int fields, int first, string product) => Product(text, fields, "a", "b", first, product);
 
-    private static void Product(StringBuilder text, int fields, string a, string b, int first)
+    private static void Product(StringBuilder text, int fields, string a, string b, int first, string product)
     {
         string registers = string.Join(",", Enumerable.Range(0, fields).Select(ProductField));
         text.Append("wgmma.fence.sync.aligned;\n");
         for (int k = 0; k < 4; k++)
         {
-            text.Append($"wgmma.mma_async.sync.aligned.m64n{fields * 2}k32.f32.e4m3.e4m3 {{{registers}}}, ");
-            text.Append($"{a}{k}, {b}{first + k}, {(k == 0 ? KeepPredicate : "on")}, 1, 1;\n");
+            text.Append($"wgmma.mma_async.sync.aligned.m64n{fields * 2}k32.{product} {{{registers}}}, ");
+            text.Append($"{a}{k}, {b}{first + k}, {(k == 0 ? KeepPredicate : "on")}{(product == Float8Product ? ", 1, 1" : "")};\n");
         }
         text.Append("wgmma.commit_group.sync.aligned;\nwgmma.wait_group.sync.aligned 0;\n");
+    }
+
+    private static void Promote(StringBuilder text, int field, string product, string result, string scale, string acc)
+    {
+        string value = ProductField(field);
+        if (product == Int8Product)
+        {
+            text.Append($"cvt.rn.f32.s32 whole, {value};\n");
+            value = "whole";
+        }
+        text.Append($"fma.rn.f32 {result}, {value}, {scale}, {acc};\n");
     }
 
     // The arrival depends, formally, on the product's last register: without that ptxas moves it above the product, and the

@@ -51,10 +51,11 @@ internal sealed partial class HopperCompiler : IDisposable
         if (fields > 0)
         {
             string rows = RowsParameter().Match(ptx, ptx.IndexOf(".visible .entry", StringComparison.Ordinal)).Value;
-            string zeros = string.Concat(Enumerable.Range(0, fields).Select(i => $"\n\tmov.f32 {ComposedPtx.ProductRegisters}{i}, 0f00000000;"));
+            var (type, zero) = ptx.Contains(ComposedPtx.Int8Product) ? ("b32", "0") : ("f32", "0f00000000");
+            string zeros = string.Concat(Enumerable.Range(0, fields).Select(i => $"\n\tmov.{type} {ComposedPtx.ProductRegisters}{i}, {zero};"));
             ptx = BodyStart().Replace(ptx, $$"""
                 $0
-                	.reg .pred {{ComposedPtx.KeepPredicate}}; .reg .b32 rows_again; .reg .f32 {{ComposedPtx.ProductRegisters}}<{{fields}}>;
+                	.reg .pred {{ComposedPtx.KeepPredicate}}; .reg .b32 rows_again; .reg .{{type}} {{ComposedPtx.ProductRegisters}}<{{fields}}>;
                 	ld.param.b32 rows_again, [{{rows}}]; setp.lt.s32 {{ComposedPtx.KeepPredicate}}, rows_again, 0;{{zeros}}
                 """, 1);
         }

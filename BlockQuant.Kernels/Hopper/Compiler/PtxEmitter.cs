@@ -16,7 +16,7 @@ internal static partial class PtxEmitter
     [
         typeof(Warpgroup), typeof(Pin), typeof(MBarrier), typeof(Tma), typeof(AsyncCopy), typeof(Shared), typeof(Cluster),
         typeof(DependentLaunch), typeof(Wgmma), typeof(Epilogue), typeof(Packed), typeof(Arithmetic), typeof(LaneGroup),
-        typeof(Global),
+        typeof(Global), typeof(Int8Wgmma), typeof(QuantizingEpilogue),
     ];
 
     /// <summary>Makes the intrinsics known to a context.</summary>

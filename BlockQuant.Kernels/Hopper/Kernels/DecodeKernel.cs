@@ -17,8 +17,8 @@ internal static class DecodeKernel
     /// <summary>Weight rows of a tile.</summary>
     public const int TileN = 128;
 
-    private const int WeightBytes = TileN * 128;
-    private const int SumPitch = (TileN + 4) * 4;
+    internal const int WeightBytes = TileN * 128;
+    internal const int SumPitch = (TileN + 4) * 4;
     private const int BarrierBytes = 128;
 
     public static void Tile8(
@@ -52,14 +52,14 @@ internal static class DecodeKernel
     /// <summary>Dynamic shared memory of a launch.</summary>
     public static int SharedBytes(int tokens) => BarrierOffset(tokens) + BarrierBytes;
 
-    private static int StageBytes(int tokens) => WeightBytes + tokens * 128;
+    internal static int StageBytes(int tokens) => WeightBytes + tokens * 128;
 
-    private static int ScaleOffset(int tokens) => Stages(tokens) * StageBytes(tokens);
+    internal static int ScaleOffset(int tokens) => Stages(tokens) * StageBytes(tokens);
 
     // The scales of a stage: one for each token, then the weight block's.
-    private static int ScaleBytes(int tokens) => tokens * 4 + 16;
+    internal static int ScaleBytes(int tokens) => tokens * 4 + 16;
 
-    private static int BarrierOffset(int tokens) => ScaleOffset(tokens) + Stages(tokens) * ScaleBytes(tokens);
+    internal static int BarrierOffset(int tokens) => ScaleOffset(tokens) + Stages(tokens) * ScaleBytes(tokens);
 
     // Tokens and scales of one stage; each lane has the addresses of its own scales.
     private static void LoadTokens(
@@ -81,7 +81,7 @@ internal static class DecodeKernel
     }
 
     // The producer's barriers, and the weights of the first stages.
-    private static void Begin(int tokens, int shared, int n0, int begin, int first, int early)
+    internal static void Begin(int tokens, int shared, int n0, int begin, int first, int early)
     {
         int stageBytes = StageBytes(tokens);
         int full = shared + BarrierOffset(tokens);
@@ -107,7 +107,7 @@ internal static class DecodeKernel
         }
     }
 
-    private static void Produce(
+    internal static void Produce(
         int tokens, int shared, long rowScales, long rowPitch, long blockPitch, long weightScale, int m0, int n0, int rows, int begin,
         int first, int end)
     {

@@ -18,8 +18,8 @@ internal static class PrefillKernel
     public const int TileM = 128;
 
     // The scales of a stage: one for each row, then those of the two weight blocks that a tile's columns lie in.
-    private const int WeightScaleOffset = TileM * 4;
-    private const int ScaleBytes = WeightScaleOffset + 16;
+    internal const int WeightScaleOffset = TileM * 4;
+    internal const int ScaleBytes = WeightScaleOffset + 16;
     private const int StagingBytes = OutputRing.Bytes;
     private const int BarrierBytes = 128 + OutputRing.BarrierBytes;
     private const int SharedLimit = 227 * 1024;
@@ -54,16 +54,16 @@ internal static class PrefillKernel
     /// <summary>Dynamic shared memory of a launch.</summary>
     public static int SharedBytes(int tileN) => BarrierOffset(tileN) + BarrierBytes;
 
-    private static int StageBytes(int tileN) => (TileM + tileN) * 128;
+    internal static int StageBytes(int tileN) => (TileM + tileN) * 128;
 
-    private static int StagingOffset(int tileN) => Stages(tileN) * StageBytes(tileN);
+    internal static int StagingOffset(int tileN) => Stages(tileN) * StageBytes(tileN);
 
-    private static int ScaleOffset(int tileN) => StagingOffset(tileN) + StagingBytes;
+    internal static int ScaleOffset(int tileN) => StagingOffset(tileN) + StagingBytes;
 
-    private static int BarrierOffset(int tileN) => ScaleOffset(tileN) + Stages(tileN) * ScaleBytes;
+    internal static int BarrierOffset(int tileN) => ScaleOffset(tileN) + Stages(tileN) * ScaleBytes;
 
     // m | n << 16 of the t-th tile: m runs fastest inside a band of groupM row tiles, so that the tiles in flight share operands in L2.
-    private static int Locate(int tile, int tilesM, int tilesN, int groupM)
+    internal static int Locate(int tile, int tilesM, int tilesN, int groupM)
     {
         int band = Pin.Int32(tile / (groupM * tilesN));
         int rest = tile - band * groupM * tilesN;
@@ -73,7 +73,7 @@ internal static class PrefillKernel
     }
 
     // One warp: the operands of every stage, by the copy engine.
-    private static void LoadOperands(int tileN, int shared, int rows, int columns, int blocks, int groupM)
+    internal static void LoadOperands(int tileN, int shared, int rows, int columns, int blocks, int groupM)
     {
         int stages = Stages(tileN), stageBytes = StageBytes(tileN);
         int full = shared + BarrierOffset(tileN), empty = full + 64;
@@ -103,7 +103,7 @@ internal static class PrefillKernel
     }
 
     // Another warp: the scales of every stage. Copies of 4 bytes serve either layout of the activation scales.
-    private static void LoadScales(
+    internal static void LoadScales(
         int tileN, int shared, long rowScales, long rowPitch, long blockPitch, long weightScales, int rows, int columns, int blocks,
         int groupM)
     {
@@ -171,7 +171,7 @@ internal static class PrefillKernel
         }
     }
 
-    private static int Enter(int tileN)
+    internal static int Enter(int tileN)
     {
         int shared = Shared.Base();
         int full = shared + BarrierOffset(tileN);

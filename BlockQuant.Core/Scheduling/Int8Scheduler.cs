@@ -1,0 +1,89 @@
+namespace BlockQuant.Scheduling;
+
+/// <summary>
+/// Turns an INT8 product and a device into a <see cref="TilePlan"/>, with tensor cores where they fit. Pure functions: the same question gets the
+/// same answer. A product and the same product quantized split K alike, so that the one is the other, quantized, to the last bit.
+/// </summary>
+public static class Int8Scheduler
+{
+    private const int Block = 128;
+    private const double ClockMegahertz = 1500;
+    private static readonly int[] Widths = [256, 192, 128];
+
+    /// <summary>Plans a product whose output is rounded to a float type.</summary>
+    /// <param name="m">Rows of the output.</param>
+    /// <param name="n">Columns of the output.</param>
+    /// <param name="k">Depth.</param>
+    /// <param name="traits">The device.</param>
+    /// <param name="overrides">What the caller fixes, or null.</param>
+    /// <param name="fitsTensorCores">True where the operands have 1×128 and 128×128 scale blocks and rows in multiples of 16 bytes.</param>
+    /// <exception cref="ArgumentException">The overrides make a plan that no kernel can run; the message says why.</exception>
+    public static TilePlan Plan(long m, long n, long k, DeviceTraits traits, TilePlanOverrides? overrides = null, bool fitsTensorCores = false)
+    {
+        TilePlan plan = TileScheduler.PlanPortable(m, traits, overrides);
+        return TileScheduler.RunsOnHopper(m, n, k, traits, overrides, fitsTensorCores)
+            ? plan with { Hopper = Fastest((int)m, (int)n, (int)k, traits.Multiprocessors, quantizes: false) }
+            : plan;
+    }
+
+    /// <summary>Plans a product whose output is quantized in the same pass, with one scale a row and block.</summary>
+    /// <param name="m">Rows of the output.</param>
+    /// <param name="n">Columns of the output.</param>
+    /// <param name="k">Depth.</param>
+    /// <param name="blockWidth">Columns that share one output scale, 1 to <see cref="QuantizedOutputScheduler.MaxBlockWidth"/>.</param>
+    /// <param name="traits">The device.</param>
+    /// <param name="overrides">What the caller fixes, or null.</param>
+    /// <param name="fitsTensorCores">True where the operands have 1×128 and 128×128 scale blocks and rows in multiples of 16 bytes.</param>
+    /// <exception cref="ArgumentException">No plan fits such a block, or the overrides make one that cannot run; the message says why.</exception>
+    public static TilePlan PlanQuantized(
+        long m, long n, long k, long blockWidth, DeviceTraits traits, TilePlanOverrides? overrides = null, bool fitsTensorCores = false)
+    {
+        TilePlan plan = QuantizedOutputScheduler.Plan(m, blockWidth, traits, overrides);
+        return TileScheduler.RunsOnHopper(m, n, k, traits, overrides, fitsTensorCores && blockWidth == Block)
+            ? plan with { Hopper = Fastest((int)m, (int)n, (int)k, traits.Multiprocessors, quantizes: true) }
+            : plan;
+    }
+
+    /// <summary>The Hopper plan that a cost model expects to be fastest.</summary>
+    /// <param name="m">Rows of the output, at least 1.</param>
+    /// <param name="n">Columns of the output, at least 1.</param>
+    /// <param name="k">Depth, at least 1.</param>
+    /// <param name="multiprocessors">Multiprocessors of the GPU.</param>
+    /// <param name="quantizes">True where the output is quantized: its tiles hold whole 1×128 groups.</param>
+    public static HopperPlan Fastest(int m, int n, int k, int multiprocessors, bool quantizes)
+    {
+        // Few tokens are bound by the memory that the weights come from, as in FP8.
+        HopperPlan best = HopperScheduler.Plan(m, n, k, multiprocessors);
+        if (best.Kind == HopperKernelKind.Decode)
+        {
+            return best;
+        }
+
+        double bestCost = double.PositiveInfinity;
+        foreach (int width in Widths)
+        {
+            if (quantizes && width % Block != 0)
+            {
+                continue;
+            }
+
+            double cost = Cost(m, n, k, width, multiprocessors, quantizes);
+            if (cost < bestCost)
+            {
+                (best, bestCost) = (new HopperPlan(HopperKernelKind.Prefill, Block, width, 1, 16), cost);
+            }
+        }
+
+        return best;
+    }
+
+    // What a wave of tiles of each width costs was fitted to measurements on one H200.
+    private static double Cost(int m, int n, int k, int width, int multiprocessors, bool quantizes)
+    {
+        long tiles = Tiles(m, Block) * Tiles(n, width), waves = (tiles + multiprocessors - 1) / multiprocessors;
+        double blockCycles = width switch { 256 => 1250, 192 => 950, _ => 680 };
+        return waves * (Tiles(k, Block) * blockCycles + (quantizes ? 28.0 : 16.0) * width) / ClockMegahertz;
+    }
+
+    private static long Tiles(long extent, long tile) => (extent + tile - 1) / tile;
+}

@@ -1,0 +1,129 @@
+using BlockQuant.Kernels.Hopper.Intrinsics;
+using ILGPU;
+
+namespace BlockQuant.Kernels.Hopper;
+
+/// <summary>
+/// The product of <see cref="Int8PrefillKernel"/> for few tokens: the swapped operands, the ring and the split of K of
+/// <see cref="DecodeKernel"/> around the INT8 tensor-core product. A tile's 128 weight rows are one output group, and a warp finishes a
+/// token's at once, so that quantizing it needs no more than an exchange among lanes.
+/// </summary>
+internal static class Int8DecodeKernel
+{
+    public static void Tile8(
+        long output, long outputPitch, int form, int vector, long rowScales, long rowPitch, long blockPitch, long weightScales, int rows,
+        int columns, int depth, int early, long bias, long outputScales) =>
+        Body<Acc4>(
+            8, output, outputPitch, form, vector, rowScales, rowPitch, blockPitch, weightScales, rows, columns, depth, early, bias, outputScales);
+
+    public static void Tile16(
+        long output, long outputPitch, int form, int vector, long rowScales, long rowPitch, long blockPitch, long weightScales, int rows,
+        int columns, int depth, int early, long bias, long outputScales) =>
+        Body<Acc8>(
+            16, output, outputPitch, form, vector, rowScales, rowPitch, blockPitch, weightScales, rows, columns, depth, early, bias, outputScales);
+
+    public static void Tile32(
+        long output, long outputPitch, int form, int vector, long rowScales, long rowPitch, long blockPitch, long weightScales, int rows,
+        int columns, int depth, int early, long bias, long outputScales) =>
+        Body<Acc16>(
+            32, output, outputPitch, form, vector, rowScales, rowPitch, blockPitch, weightScales, rows, columns, depth, early, bias, outputScales);
+
+    public static void Tile64(
+        long output, long outputPitch, int form, int vector, long rowScales, long rowPitch, long blockPitch, long weightScales, int rows,
+        int columns, int depth, int early, long bias, long outputScales) =>
+        Body<Acc32>(
+            64, output, outputPitch, form, vector, rowScales, rowPitch, blockPitch, weightScales, rows, columns, depth, early, bias, outputScales);
+
+    public static void Tile128(
+        long output, long outputPitch, int form, int vector, long rowScales, long rowPitch, long blockPitch, long weightScales, int rows,
+        int columns, int depth, int early, long bias, long outputScales) =>
+        Body<Acc64>(
+            128, output, outputPitch, form, vector, rowScales, rowPitch, blockPitch, weightScales, rows, columns, depth, early, bias, outputScales);
+
+    private static void Body<TAcc>(
+        int tokens, long output, long outputPitch, int form, int vector, long rowScales, long rowPitch, long blockPitch,
+        long weightScales, int rows, int columns, int depth, int early, long bias, long outputScales)
+        where TAcc : unmanaged
+    {
+        int blocks = (depth + 127) >> 7;
+        int split = Cluster.Size(), rank = Cluster.Rank();
+        int tilesM = (rows + tokens - 1) / tokens;
+        int tile = Pin.Int32(Grid.IdxX / split);
+        int tileN = Pin.Int32(tile / tilesM);
+        int m0 = Pin.Int32((tile - tileN * tilesM) * tokens), n0 = Pin.Int32(tileN * DecodeKernel.TileN);
+        int begin = Pin.Int32(blocks * rank / split), end = Pin.Int32(blocks * (rank + 1) / split);
+        int shared = Shared.Base();
+        int group = Warpgroup.Index();
+        int first = Pin.Int32(Math.Min(begin + DecodeKernel.Stages(tokens), end));
+        if (group == 2)
+            DecodeKernel.Begin(tokens, shared, n0, begin, first, early);
+        Warpgroup.Sync(0, DecodeKernel.Threads);
+        DependentLaunch.Wait();
+        if (group == 2)
+        {
+            long weightScale = weightScales + ((long)(n0 >> 7) * blocks + begin) * 4;
+            DecodeKernel.Produce(tokens, shared, rowScales, rowPitch, blockPitch, weightScale, m0, n0, rows, begin, first, end);
+        }
+        else
+        {
+            int stages = DecodeKernel.Stages(tokens), stageBytes = DecodeKernel.StageBytes(tokens);
+            int full = shared + DecodeKernel.BarrierOffset(tokens), empty = full + 64;
+            int lane = Pin.Int32(Group.IdxX & 31), warp = Pin.Int32(Group.IdxX >> 5);
+            int operandA = Pin.Int32(Wgmma.Descriptor(shared + group * 8192));
+            int operandB = Pin.Int32(Wgmma.Descriptor(shared + DecodeKernel.WeightBytes));
+            int scales = Pin.Int32(shared + DecodeKernel.ScaleOffset(tokens)), laneScale = Pin.Int32((lane & 3) * 8);
+            int stage = 0, phase = 0;
+            var acc = default(TAcc);
+            for (int block = begin; block < end; block++)
+            {
+                int slot = scales + stage * DecodeKernel.ScaleBytes(tokens);
+                MBarrier.Wait(full + stage * 8, phase);
+                acc = Int8Wgmma.MultiplyInt8Columns(
+                    acc, operandA + stage * (stageBytes / 16), operandB + stage * (stageBytes / 16), empty + stage * 8, slot + laneScale,
+                    slot + tokens * 4);
+                stage++;
+                if (stage == stages)
+                {
+                    stage = 0;
+                    phase ^= 1;
+                }
+            }
+            // The sums take the place of the stages, which both warpgroups have left by now.
+            Warpgroup.Sync(1, 256);
+            Epilogue.StageColumns(
+                acc, Pin.Int32(shared + (lane & 3) * 2 * DecodeKernel.SumPitch + (warp * 16 + (lane >> 2)) * 4), DecodeKernel.SumPitch);
+        }
+        Cluster.Sync();
+        // A warp takes a token at a time, four columns a lane.
+        int valid = Math.Min(rows - m0, tokens) * 32;
+        for (int i = rank * DecodeKernel.Threads + Group.IdxX; i < valid; i += split * DecodeKernel.Threads)
+        {
+            int token = i >> 5, column = n0 + (i & 31) * 4;
+            int count = columns - column, whole = count > 3 ? vector : 0;
+            var sum = Cluster.Sum(shared + token * DecodeKernel.SumPitch + (i & 31) * 16);
+            if (bias != 0)
+                sum = QuantizingEpilogue.AddNeighbours(sum, bias + (long)column * 4, count);
+            long target = output + (m0 + token) * outputPitch;
+            if (outputScales != 0)
+                Quantize(sum, form, whole, target + column, outputScales + ((long)(m0 + token) * ((columns + 127) >> 7) + (n0 >> 7)) * 4, count);
+            else if (form == (int)OutputType.BFloat16)
+                Epilogue.StoreBFloat16(sum, target + (long)column * 2, count, whole);
+            else if (form == (int)OutputType.Half)
+                Epilogue.StoreHalf(sum, target + (long)column * 2, count, whole);
+            else
+                Epilogue.StoreSingle(sum, target + (long)column * 4, count, whole);
+        }
+        // No block leaves while another still reads its sums.
+        Cluster.Sync();
+    }
+
+    private static void Quantize(Acc4 values, int nearest, int whole, long codes, long scales, int count)
+    {
+        float scale = QuantizingEpilogue.OutputScale(QuantizingEpilogue.LargestOfWarp(values, count));
+        if (nearest != 0)
+            QuantizingEpilogue.StoreCodesNearest(values, scale, 1f / scale, codes, count, whole);
+        else
+            QuantizingEpilogue.StoreCodesTowardZero(values, scale, 1f / scale, codes, count, whole);
+        QuantizingEpilogue.StoreScale(scale, scales, (Group.IdxX & 31) == 0 ? 1 : 0);
+    }
+}
