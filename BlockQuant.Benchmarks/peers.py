@@ -78,8 +78,10 @@ def dense(m, n, k, copies):
 
 
 def int8(m, n, k, copies):
-    a = torch.randint(-127, 128, (m, k), device="cuda", dtype=torch.int8)
-    weights = [torch.randint(-127, 128, (n, k), device="cuda", dtype=torch.int8) for _ in range(copies)]
+    def codes(rows, columns):
+        return torch.randn(rows, columns, device="cuda").mul_(38).round_().clamp_(-127, 127).to(torch.int8)
+
+    a, weights = codes(m, k), [codes(n, k) for _ in range(copies)]
     return {"int_mm": lambda turn: torch._int_mm(a, weights[turn % copies].t())}
 
 
@@ -88,10 +90,12 @@ def main():
     parser.add_argument("--json")
     parser.add_argument("--ours")
     parser.add_argument("--tokens", default="1,16,64,128,256,512,1024,4096")
+    parser.add_argument("--suite", choices=["dense", "int8"], help="only this suite's peers")
     options = parser.parse_args()
     flush = torch.empty(2 << 30, dtype=torch.uint8, device="cuda")
     suites = [("dense", dense, (int(m), n, k)) for m in options.tokens.split(",") for n, k in SHAPES]
     suites += [("int8", int8, shape) for shape in ((4096, 4096, 4096), (4096, 12288, 4096))]
+    suites = [row for row in suites if options.suite in (None, row[0])]
     results = []
     for suite, make, (m, n, k) in suites:
         copies = max(1, min(16, 200_000_000 // (n * k) + 1))
@@ -115,15 +119,13 @@ def main():
 
 def print_ratios(peers, ours):
     """Peer's time over ours, for each shape that both ran, and the geometric mean."""
-    mine = {(row["suite"], row["m"], row["n"], row["k"]): row for row in ours}
+    shape = ("suite", "m", "n", "k")
     groups = {}
-    for row in peers:
-        other = mine.get((row["suite"], row["m"], row["n"], row["k"]))
-        if other is None or "error" in row:
-            continue
-        ratios = [row[way] / other[way] for way in ("spaced_us", "sustained_us")]
-        print(f"{row['suite']} {row['m']} {row['n']} {row['k']} {row['peer']}: {ratios[0]:.2f} spaced, {ratios[1]:.2f} sustained")
-        groups.setdefault((row["suite"], row["peer"], row["m"]), []).append(ratios)
+    for row in (row for row in peers if "error" not in row):
+        for other in (other for other in ours if all(other[key] == row[key] for key in shape)):
+            ratios = [row[way] / other[way] for way in ("spaced_us", "sustained_us")]
+            print(*(row[key] for key in shape), f"{row['peer']} over {other['variant']}: {ratios[0]:.2f} spaced, {ratios[1]:.2f} sustained")
+            groups.setdefault((row["suite"], row["peer"], row["m"]), []).append(ratios)
     for (suite, peer, m), ratios in groups.items():
         means = [statistics.geometric_mean(values) for values in zip(*ratios)]
         print(f"{suite} M={m} {peer}: geometric mean {means[0]:.3f} spaced, {means[1]:.3f} sustained")

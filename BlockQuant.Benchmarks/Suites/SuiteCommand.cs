@@ -24,19 +24,25 @@ internal static class SuiteCommand
         int[] tokens = (Option(arguments, "--tokens") ?? "1,16,64,128,256,512,1024,4096").Split(',').Select(int.Parse).ToArray();
         IEnumerable<SuiteResult>? running = suite switch
         {
-            "check" => DenseSuite.Check(timer).Concat(GroupedSuite.Check(timer)),
+            "check" => Check(timer),
+            "dense" => DenseSuite.Run(timer, tokens, arguments.Contains("--sweep")),
             "grouped" => GroupedSuite.Run(timer),
             "grouped-check" => GroupedSuite.Check(timer),
             "batched" => BatchedSuite.Run(timer),
-            "host" => HostSuite.Run(timer),
+            "int8" => Int8Suite.Check(timer).Concat(Int8Suite.Run(timer, tokens, arguments.Contains("--sweep"))),
             "quant" => QuantSuite.Run(timer),
-            "dense" => DenseSuite.Run(timer, tokens, arguments.Contains("--sweep")),
-            "all" => HostSuite.Run(timer).Concat(DenseSuite.Check(timer)).Concat(DenseSuite.Run(timer, tokens, sweep: false)).Concat(QuantSuite.Run(timer))
-                .Concat(GroupedSuite.Check(timer)).Concat(GroupedSuite.Run(timer)).Concat(BatchedSuite.Run(timer)),
+            "host" => HostSuite.Run(timer),
+            "all" => HostSuite.Run(timer)
+                .Concat(Check(timer))
+                .Concat(DenseSuite.Run(timer, tokens, sweep: false))
+                .Concat(GroupedSuite.Run(timer))
+                .Concat(BatchedSuite.Run(timer))
+                .Concat(Int8Suite.Run(timer, [4096], sweep: false))
+                .Concat(QuantSuite.Run(timer)),
             _ => null,
         };
         if (running == null)
-            return Fail($"suite '{suite}' is unknown; expected check, grouped-check, dense, grouped, batched, quant, host or all.");
+            return Fail($"suite '{suite}' is unknown; expected check, grouped-check, dense, grouped, batched, int8, quant, host or all.");
 
         var results = new List<SuiteResult>();
         foreach (var result in running)
@@ -64,6 +70,9 @@ internal static class SuiteCommand
         }
         return 0;
     }
+
+    private static IEnumerable<SuiteResult> Check(GpuTimer timer)
+        => DenseSuite.Check(timer).Concat(GroupedSuite.Check(timer)).Concat(Int8Suite.Check(timer));
 
     private static string? Option(string[] arguments, string name)
     {
