@@ -4,7 +4,7 @@ namespace BlockQuant.Scheduling;
 /// Chooses how products of rows with their experts' weights run on a Hopper GPU. Only the device knows how many rows each expert has, so
 /// the choice follows the average.
 /// </summary>
-public static class HopperExpertScheduler
+internal static class HopperExpertScheduler
 {
     /// <summary>The most experts that the kernel that sorts rows by expert counts.</summary>
     public const int MaxBatchedExperts = 1024;

@@ -4,7 +4,7 @@ namespace BlockQuant.Scheduling;
 /// Turns an INT8 product and a device into a <see cref="TilePlan"/>, with tensor cores where they fit. Pure functions: the same question gets the
 /// same answer. A product and the same product quantized split K alike, so that the one is the other, quantized, to the last bit.
 /// </summary>
-public static class Int8Scheduler
+internal static class Int8Scheduler
 {
     private const int Block = 128;
     private const double ClockMegahertz = 1500;
