@@ -3,6 +3,8 @@ using BlockQuant.Kernels.Cuda;
 using BlockQuant.Kernels.Hopper;
 using BlockQuant.Kernels.Hopper.Compiler;
 using BlockQuant.Kernels.Portable.Compiler;
+using BlockQuant.Kernels.TensorCores;
+using BlockQuant.Kernels.TensorCores.Compiler;
 using BlockQuant.Kernels.Vector;
 using BlockQuant.Kernels.Vector.Compiler;
 
@@ -27,6 +29,8 @@ internal static class PtxGeneration
         Write(sources, "Hopper", HopperKernel.All.Select(kernel => (kernel.Name, hopper.Compile(kernel))));
         using var vector = new VectorCompiler();
         Write(sources, "Vector", VectorKernel.All.Values.Select(kernel => (kernel.Name, vector.Compile(kernel))));
+        using var tensorCores = new TensorCoreCompiler();
+        Write(sources, "TensorCores", TensorCoreKernel.All.Values.Select(kernel => (kernel.Name, tensorCores.Compile(kernel))));
         using var portable = new PortableCompiler();
         Write(sources, "Portable", OperatorKernels.All().Select(kernel => (EmbeddedPtx.EntryOf(kernel.Name), portable.Compile(kernel))));
         File.WriteAllText(Path.Combine(sources, PtxManifest.FileName), PtxManifest.Of(repository));

@@ -1,6 +1,9 @@
 using System.Reflection;
 using System.Text.RegularExpressions;
 using BlockQuant.Kernels.Hopper.Intrinsics;
+using BlockQuant.Kernels.TensorCores.Compiler;
+using BlockQuant.Kernels.TensorCores.Intrinsics;
+using BlockQuant.Kernels.TensorCores.Lora;
 using BlockQuant.Kernels.Vector.Intrinsics;
 using ILGPU.Backends.PTX;
 using ILGPU.IR;
@@ -16,7 +19,8 @@ internal static partial class PtxEmitter
     [
         typeof(Warpgroup), typeof(Pin), typeof(MBarrier), typeof(Tma), typeof(AsyncCopy), typeof(Shared), typeof(Cluster),
         typeof(DependentLaunch), typeof(Wgmma), typeof(Epilogue), typeof(Packed), typeof(Arithmetic), typeof(LaneGroup),
-        typeof(Global), typeof(Int8Wgmma), typeof(QuantizingEpilogue),
+        typeof(Global), typeof(Int8Wgmma), typeof(QuantizingEpilogue), typeof(TensorCore), typeof(WarpTile), typeof(AsyncTile),
+        typeof(GlobalMemory), typeof(Lanes), typeof(SharedSums), typeof(OutputRow), typeof(SliceParameter),
     ];
 
     /// <summary>Makes the intrinsics known to a context.</summary>
@@ -37,6 +41,8 @@ internal static partial class PtxEmitter
         string[] result = call.Type.IsVoidType ? [] : Names(generator.Allocate(call));
         string text = method.GetCustomAttribute<PtxAttribute>() is { } ptx
             ? Substitute(ptx.Text, arguments, result)
+            : method.DeclaringType == typeof(TensorCore) ? TensorCorePtx.Write(method.Name, arguments, result)
+            : method.DeclaringType == typeof(WarpTile) ? WarpTilePtx.Write(method.Name, arguments, result)
             : ComposedPtx.Write(method.Name, arguments, result);
         foreach (string line in text.Split('\n'))
             generator.Builder.Append('\t').Append(line.Trim()).Append('\n');
