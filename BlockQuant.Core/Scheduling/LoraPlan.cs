@@ -32,6 +32,12 @@ internal readonly record struct LoraPlan
 /// <summary>The parts of a LoRA plan that a caller fixes; what is null is left to the library.</summary>
 public sealed record LoraPlanOverrides
 {
+    /// <summary>
+    /// <see cref="KernelFamily.Portable"/> or <see cref="KernelFamily.TensorFloat16"/>, whose plan has no part to fix; null for the faster that can take
+    /// the product, or the portable one where a part of its plan is fixed.
+    /// </summary>
+    public KernelFamily? Kernel { get; init; }
+
     /// <summary>Tokens in one tile: a multiple of 8, at most 128.</summary>
     public int? TileM { get; init; }
 

@@ -25,6 +25,9 @@ public readonly record struct TilePlan
     [JsonInclude]
     internal HopperPlan? Hopper { get; init; }
 
+    /// <summary>How warp-level tensor cores run the product; null where other kernels do.</summary>
+    public DenseTensorPlan? TensorCores { get; init; }
+
     /// <summary>Lanes of the group that computes one tile of the portable kernel.</summary>
     public int Lanes => TileM / TileScheduler.LaneRows * (TileN / TileScheduler.LaneColumns);
 
@@ -34,6 +37,7 @@ public readonly record struct TilePlan
     /// <inheritdoc/>
     public override string ToString() => Hopper is { } hopper
         ? $"Hopper {hopper.Kind} {hopper.TileM}x{hopper.TileN}x128, split-k {hopper.SplitK}, group-m {hopper.GroupM}"
+        : TensorCores is { } tensor ? $"{tensor.Family} {tensor.TileM}x128x128"
         : $"{TileM}x{TileN}x{TileK}, group-m {GroupM}, stages {Stages}";
 }
 
@@ -45,6 +49,15 @@ public enum KernelFamily
 
     /// <summary>Tensor cores of GPUs of compute capability 9.0.</summary>
     Hopper,
+
+    /// <summary>Warp-level tensor cores in FP8, of GPUs of compute capability 8.9 and higher.</summary>
+    TensorFloat8,
+
+    /// <summary>
+    /// Warp-level tensor cores in 16-bit floating point, which holds FP8 codes exactly: of GPUs of compute capability 8.0 and higher, LoRA of 9.0 and
+    /// higher.
+    /// </summary>
+    TensorFloat16,
 }
 
 /// <summary>The parts of a tile plan that a caller fixes; what is null is left to the library.</summary>

@@ -44,7 +44,7 @@ internal static class TileScheduler
         TilePlan plan = PlanPortable(m, traits, overrides);
         return RunsOnHopper(m, n, k, traits, overrides, fitsTensorCores)
             ? plan with { Hopper = HopperScheduler.Plan((int)m, (int)n, (int)k, traits.Multiprocessors) }
-            : plan;
+            : plan with { TensorCores = DenseTensorScheduler.Plan(m, n, k, traits, overrides, fitsTensorCores) };
     }
 
     /// <summary>The plan of the portable kernel.</summary>
@@ -166,7 +166,7 @@ internal static class TileScheduler
         {
             KernelFamily.Hopper when reason is not null => throw new ArgumentException($"tile plan: kernel family Hopper cannot run, because {reason}."),
             KernelFamily.Hopper => true,
-            KernelFamily.Portable => false,
+            KernelFamily.Portable or KernelFamily.TensorFloat8 or KernelFamily.TensorFloat16 => false,
             _ => reason is null && (overrides is null or { TileM: null, TileN: null, TileK: null, GroupM: null, Stages: null }),
         };
     }

@@ -51,6 +51,17 @@ internal static class LoraExpand
             throw new ArgumentException($"options: split-k {options.Plan.SplitK}; expected 1, an expand does not split its depth.", nameof(options));
         }
 
+        bool cast = options?.CastInputs ?? false, add = options?.AddInputs ?? false;
+        LoraPlan plan = LoraScheduler.Plan(y.Tokens, widest, y.Columns, device.Traits, options?.Plan);
+        if (LoraTensorScheduler.Runs(device.Traits, options?.Plan, LoraTensorCores.Obstacle(device, y, slices, 4, cast)))
+        {
+            LoraTensorPlan tensorPlan = LoraTensorScheduler.Expand(
+                y.Tokens, map.Entries, widest, y.Columns, slices.Length, device.Traits.Multiprocessors);
+            LoraTensorCores.Expand(
+                device, y, slices, map, output, widest, offset, add, tensorPlan, options?.ProgrammaticDependentLaunch ?? false, stream);
+            return;
+        }
+
         var call = new Call<TX, TW>
         {
             Device = device,
@@ -60,9 +71,9 @@ internal static class LoraExpand
             Widest = widest,
             OutputColumns = output.Columns,
             FirstColumn = offset,
-            Add = options?.AddInputs ?? false,
-            Cast = options?.CastInputs ?? false,
-            Plan = LoraScheduler.Plan(y.Tokens, widest, y.Columns, device.Traits, options?.Plan),
+            Add = add,
+            Cast = cast,
+            Plan = plan,
             Stream = stream,
         };
         switch (Element<TOut>.Kind(nameof(output)))

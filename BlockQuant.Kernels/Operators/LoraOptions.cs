@@ -22,8 +22,9 @@ public sealed record LoraShrinkOptions
     public SplitReduction Reduction { get; init; }
 
     /// <summary>
-    /// A hint that the next kernel may start before this one ends, where a kernel has programmatic dependent launch. The portable kernels have
-    /// not: they run in the order of their stream.
+    /// True to launch with CUDA's attribute for programmatic dependent launch, so that the kernel may start while the one ahead of it in the stream
+    /// still runs: it waits for that one's end before it reads anything but to bring weights to the cache. The kernels for tensor cores have it; the
+    /// portable kernels run in the order of their stream whatever this says.
     /// </summary>
     public bool ProgrammaticDependentLaunch { get; init; }
 }

@@ -58,6 +58,15 @@ internal static class LoraShrink
         Require.Alive(workspace, nameof(workspace));
         Require.Disjoint(workspace, nameof(workspace), output.Data, nameof(output));
         Require.Disjoint(workspace, nameof(workspace), x.Values.Data, nameof(x));
+        if (LoraTensorScheduler.Runs(device.Traits, options?.Plan, LoraTensorCores.Obstacle(device, x, slices, 16, cast: false)))
+        {
+            LoraTensorPlan tensorPlan = LoraTensorScheduler.Shrink(
+                x.Tokens, map.Entries, rank, x.Columns, slices.Length, device.Traits.Multiprocessors);
+            LoraTensorCores.Shrink(
+                device, x, slices, map, scaling, output, rank, tensorPlan, options?.ProgrammaticDependentLaunch ?? false, stream);
+            return;
+        }
+
         var call = new Call<TX, TW>
         {
             Device = device,

@@ -38,6 +38,12 @@ internal static class Multiplication
             return;
         }
 
+        if (plan.TensorCores is { } tensorPlan)
+        {
+            DenseTensorCores.Launch(device, activations, weights, output, tensorPlan, stream);
+            return;
+        }
+
         switch (Element<T>.Kind(nameof(output)))
         {
             case ElementKind.BFloat16:
