@@ -84,8 +84,8 @@ internal static class ExpandKernel
             long offset = (long)(k + inQuarter) * TXFragment.ElementBytes, inputStep = (long)(k >> 7) * a.InputScaleStep;
             TX upperInput = TXFragment.Load(upper + offset, hasUpper & exists);
             TX lowerInput = TXFragment.Load(lower + offset, hasLower & exists);
-            float upperFactor = Global.LoadScale(upperScale + inputStep, hasInputScales & hasUpper);
-            float lowerFactor = Global.LoadScale(lowerScale + inputStep, hasInputScales & hasLower);
+            float upperFactor = GlobalMemory.LoadScale(upperScale + inputStep, hasInputScales & hasUpper);
+            float lowerFactor = GlobalMemory.LoadScale(lowerScale + inputStep, hasInputScales & hasLower);
             bool isLast = k + chunk >= weights.Columns;
             int nextK = isLast ? 0 : k + chunk, nextColumn = isLast ? column0 + Warps * TileN : column0;
             nextColumn = step + 1 < steps ? nextColumn : weights.Rows;
@@ -120,11 +120,11 @@ internal static class ExpandKernel
     }
 
     private static float LoadScale(SliceParameter weights, long scales, int row, int k)
-        => Global.LoadScale(scales + weights.ScaleRow(row) + (long)(k >> 7) * weights.ScaleStep, weights.Scales != 0 ? 1 : 0);
+        => GlobalMemory.LoadScale(scales + weights.ScaleRow(row) + (long)(k >> 7) * weights.ScaleStep, weights.Scales != 0 ? 1 : 0);
 
     // Brings the beginning of a row of weights to the cache, at most as much of it as a rank of 64 has.
     private static void Prefetch(SliceParameter weights, int adapter, int row)
-        => Global.Prefetch(weights.Values + adapter * weights.AdapterPitch + row * weights.RowPitch, row - weights.Rows >> 31);
+        => GlobalMemory.Prefetch(weights.Values + adapter * weights.AdapterPitch + row * weights.RowPitch, row - weights.Rows >> 31);
 
     private static Acc8 Upper(Acc4 sums0, Acc4 sums1, Acc4 sums2, Acc4 sums3) => new()
     {

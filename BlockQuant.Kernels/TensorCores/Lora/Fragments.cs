@@ -26,7 +26,7 @@ internal readonly struct Codes16 : IFragment<Vec4>
 
     public static int ElementBytes => 1;
 
-    public static Vec4 Load(long address, int enabled) => Global.Load16(address, enabled);
+    public static Vec4 Load(long address, int enabled) => GlobalMemory.Load16(address, enabled);
 }
 
 /// <summary>Four FP8 codes.</summary>
@@ -36,7 +36,7 @@ internal readonly struct Codes4 : IFragment<int>
 
     public static int ElementBytes => 1;
 
-    public static int Load(long address, int enabled) => Global.Load4(address, enabled);
+    public static int Load(long address, int enabled) => GlobalMemory.Load4(address, enabled);
 }
 
 /// <summary>Sixteen elements of 16 bits.</summary>
@@ -46,7 +46,7 @@ internal readonly struct Halves16 : IFragment<Vec8>
 
     public static int ElementBytes => 2;
 
-    public static Vec8 Load(long address, int enabled) => new() { Low = Global.Load16(address, enabled), High = Global.Load16(address + 16, enabled) };
+    public static Vec8 Load(long address, int enabled) => new() { Low = GlobalMemory.Load16(address, enabled), High = GlobalMemory.Load16(address + 16, enabled) };
 }
 
 /// <summary>Four elements of 16 bits.</summary>
@@ -56,7 +56,7 @@ internal readonly struct Halves4 : IFragment<Vec2>
 
     public static int ElementBytes => 2;
 
-    public static Vec2 Load(long address, int enabled) => Global.Load8(address, enabled);
+    public static Vec2 Load(long address, int enabled) => GlobalMemory.Load8(address, enabled);
 }
 
 /// <summary>The type in which the tensor cores multiply.</summary>

@@ -76,12 +76,12 @@ internal struct ShrinkBlock<TX, TW>
             Lower0 = TXFragment.Load(rows.Lower + atInput, rows.HasLower & has0),
             Upper1 = TXFragment.Load(rows.Upper + atInput + 64 * TXFragment.ElementBytes, rows.HasUpper & has1),
             Lower1 = TXFragment.Load(rows.Lower + atInput + 64 * TXFragment.ElementBytes, rows.HasLower & has1),
-            Scale0 = Global.LoadScale(rows.Scale0 + weightStep, scaled),
-            Scale1 = Global.LoadScale(rows.Scale1 + weightStep, scaled),
-            Scale8 = Global.LoadScale(rows.Scale8 + weightStep, scaled),
-            Scale9 = Global.LoadScale(rows.Scale9 + weightStep, scaled),
-            UpperScale = Global.LoadScale(rows.UpperScale + inputStep, scaledInput & rows.HasUpper),
-            LowerScale = Global.LoadScale(rows.LowerScale + inputStep, scaledInput & rows.HasLower),
+            Scale0 = GlobalMemory.LoadScale(rows.Scale0 + weightStep, scaled),
+            Scale1 = GlobalMemory.LoadScale(rows.Scale1 + weightStep, scaled),
+            Scale8 = GlobalMemory.LoadScale(rows.Scale8 + weightStep, scaled),
+            Scale9 = GlobalMemory.LoadScale(rows.Scale9 + weightStep, scaled),
+            UpperScale = GlobalMemory.LoadScale(rows.UpperScale + inputStep, scaledInput & rows.HasUpper),
+            LowerScale = GlobalMemory.LoadScale(rows.LowerScale + inputStep, scaledInput & rows.HasLower),
         };
     }
 }

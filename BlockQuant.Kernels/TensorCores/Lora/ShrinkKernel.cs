@@ -126,10 +126,10 @@ internal static class ShrinkKernel
         int row = column0 + (lane >> 1), column = k + (lane & 1) * 64;
         long address = weights.Values + adapter * weights.AdapterPitch + row * weights.RowPitch + (long)column * TWFragment.ElementBytes;
         int exists = (row - weights.Rows & column - weights.Columns) >> 31;
-        Global.Prefetch(address, exists);
+        GlobalMemory.Prefetch(address, exists);
         if (TWFragment.ElementBytes > 1)
         {
-            Global.Prefetch(address + 64, exists & column + 32 - weights.Columns >> 31);
+            GlobalMemory.Prefetch(address + 64, exists & column + 32 - weights.Columns >> 31);
         }
     }
 

@@ -33,8 +33,8 @@ internal struct TokenRows
             // Lanes past the end read nothing; the sign of the difference says which.
             int exists = first + lane - a.Entries >> 31;
             long entry = (first + lane) * 4L;
-            int count = Global.LoadCurrent4(a.Counts + entry, exists), start = Global.LoadCurrent4(a.Starts + entry, exists);
-            int adapter = Global.LoadCurrent4(a.AdapterIds + entry, exists);
+            int count = GlobalMemory.LoadCurrent4(a.Counts + entry, exists), start = GlobalMemory.LoadCurrent4(a.Starts + entry, exists);
+            int adapter = GlobalMemory.LoadCurrent4(a.AdapterIds + entry, exists);
             count = Math.Min(Math.Max(count, 0), a.Tokens);
             LaneSearch found = Lanes.Find(count + Tile - 1 >> TileShift, tile - before);
             if (found.Lane < 32)
@@ -57,7 +57,7 @@ internal struct TokenRows
     {
         int position = Position + row;
         int exists = (row - Count & position - a.Tokens & ~position) >> 31;
-        int token = Global.Load4(a.SortedTokens + position * 4L, exists);
+        int token = GlobalMemory.Load4(a.SortedTokens + position * 4L, exists);
         int known = (exists & token - a.Tokens & ~token) >> 31;
         return token & known | ~known;
     }

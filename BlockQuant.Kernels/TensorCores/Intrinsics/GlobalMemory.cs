@@ -5,7 +5,7 @@ using ILGPU.IR.Intrinsics;
 namespace BlockQuant.Kernels.TensorCores.Intrinsics;
 
 /// <summary>Reads of global memory by address, without a branch where a lane has nothing to read.</summary>
-internal static class Global
+internal static class GlobalMemory
 {
     /// <summary>Four bytes where <paramref name="enabled"/> is not 0, else zeros.</summary>
     [IntrinsicImplementation]
