@@ -1,3 +1,4 @@
+using System.Reflection;
 using System.Text.Json;
 using BlockQuant.Kernels.Cuda;
 using BlockQuant.Kernels.Hopper;
@@ -31,6 +32,7 @@ internal static class SuiteCommand
             "batched" => BatchedSuite.Run(timer),
             "int8" => Int8Suite.Check(timer).Concat(Int8Suite.Run(timer, tokens, arguments.Contains("--sweep"))),
             "quant" => QuantSuite.Run(timer),
+            "lora" => LoraSuite.Run(timer, arguments.Contains("--sweep")),
             "host" => HostSuite.Run(timer),
             "all" => HostSuite.Run(timer)
                 .Concat(Check(timer))
@@ -38,11 +40,12 @@ internal static class SuiteCommand
                 .Concat(GroupedSuite.Run(timer))
                 .Concat(BatchedSuite.Run(timer))
                 .Concat(Int8Suite.Run(timer, [4096], sweep: false))
+                .Concat(LoraSuite.Run(timer, sweep: false))
                 .Concat(QuantSuite.Run(timer)),
             _ => null,
         };
         if (running == null)
-            return Fail($"suite '{suite}' is unknown; expected check, grouped-check, dense, grouped, batched, int8, quant, host or all.");
+            return Fail($"suite '{suite}' is unknown; expected check, grouped-check, dense, grouped, batched, int8, lora, quant, host or all.");
 
         var results = new List<SuiteResult>();
         foreach (var result in running)
@@ -65,7 +68,14 @@ internal static class SuiteCommand
                 SpacedUs = row.SpacedMicroseconds,
                 SustainedUs = row.SustainedMicroseconds,
             });
-            var report = new { Device = timer.DeviceName, Driver = timer.DriverVersion, Date = DateTime.UtcNow.ToString("yyyy-MM-dd"), Results = rows };
+            var report = new
+            {
+                Device = timer.DeviceName,
+                Driver = timer.DriverVersion,
+                Date = DateTime.UtcNow.ToString("yyyy-MM-dd"),
+                Commit = Commit(),
+                Results = rows,
+            };
             File.WriteAllText(file, JsonSerializer.Serialize(report, Json));
         }
         return 0;
@@ -73,6 +83,10 @@ internal static class SuiteCommand
 
     private static IEnumerable<SuiteResult> Check(GpuTimer timer)
         => DenseSuite.Check(timer).Concat(GroupedSuite.Check(timer)).Concat(Int8Suite.Check(timer));
+
+    // The SDK appends the commit that was checked out to the version.
+    private static string? Commit()
+        => typeof(SuiteCommand).Assembly.GetCustomAttribute<AssemblyInformationalVersionAttribute>()?.InformationalVersion.Split('+').ElementAtOrDefault(1);
 
     private static string? Option(string[] arguments, string name)
     {
