@@ -4,7 +4,7 @@ using ILGPU;
 namespace BlockQuant.Kernels.Portable;
 
 /// <summary>Arguments of <see cref="ExpertPlacesKernel"/>.</summary>
-internal struct ExpertPlacesArguments
+internal struct ExpertPlacesArguments : IKernelArguments
 {
     /// <summary>The expert of each row [S].</summary>
     public ArrayView<int> Ids;
@@ -24,6 +24,19 @@ internal struct ExpertPlacesArguments
     public ArrayView<int> Status;
     public int Experts;
     public int TileM;
+
+    /// <inheritdoc/>
+    public readonly void Write(ref ArgumentBlock block)
+    {
+        block.Add(Ids);
+        block.Add(Places);
+        block.Add(Rows);
+        block.Add(Ends);
+        block.Add(TileOffsets);
+        block.Add(Status);
+        block.Add(Experts);
+        block.Add(TileM);
+    }
 }
 
 /// <summary>

@@ -2,7 +2,7 @@ using BlockQuant.Scheduling;
 
 namespace BlockQuant.Tests.Scheduling;
 
-public sealed class Int8SchedulerTests
+internal sealed class Int8SchedulerTests
 {
     private static readonly DeviceTraits Hopper = new()
     {
