@@ -3,16 +3,18 @@ namespace BlockQuant.Scheduling;
 /// <summary>How a dense product runs on warp-level tensor cores, in tiles of 128 weight rows and stages of 128 columns.</summary>
 /// <param name="Family"><see cref="KernelFamily.TensorFloat8"/> or <see cref="KernelFamily.TensorFloat16"/>.</param>
 /// <param name="TileM">Rows of the output (tokens) in one tile: 16 or 64.</param>
-public readonly record struct DenseTensorPlan(KernelFamily Family, int TileM);
+internal readonly record struct DenseTensorPlan(KernelFamily Family, int TileM);
 
 /// <summary>
 /// Decides by compute capability which warp-level tensor cores compute a block-scaled FP8 product, on GPUs without the kernels for Hopper.
 /// Pure functions: the same question gets the same answer.
 /// </summary>
-public static class DenseTensorScheduler
+internal static class DenseTensorScheduler
 {
     /// <summary>The most rows that tiles of 16 are for: beyond it they read the weights more often than tiles of 64.</summary>
     public const int MaxSmallTileRows = 32;
+
+    private static readonly int[] TileRows = [16, 64];
 
     /// <summary>The plan, or null where the portable kernel or the kernels for Hopper compute the product.</summary>
     /// <param name="m">Rows of the output.</param>
@@ -41,6 +43,13 @@ public static class DenseTensorScheduler
             : overrides?.Kernel is null ? null
             : throw new ArgumentException($"tile plan: kernel family {family} cannot run, because {reason}.");
     }
+
+    /// <summary>The plans worth measuring beside a chosen one.</summary>
+    internal static IEnumerable<DenseTensorPlan> Candidates(DenseTensorPlan chosen) => TileRows.Select(rows => chosen with { TileM = rows });
+
+    /// <summary>Whether there is a kernel of the plan's tile.</summary>
+    internal static bool HasKernel(DenseTensorPlan plan)
+        => plan.Family is KernelFamily.TensorFloat8 or KernelFamily.TensorFloat16 && TileRows.Contains(plan.TileM);
 
     private static KernelFamily? Fastest(DeviceTraits traits) => (traits.Kind, traits.ComputeCapability) switch
     {

@@ -1,7 +1,7 @@
 namespace BlockQuant.Scheduling;
 
 /// <summary>How a LoRA shrink or expand is cut for warp-level tensor cores: tiles of 16 tokens, 16 rows of A or 32 rows of B to a warp.</summary>
-public readonly record struct LoraTensorPlan
+internal readonly record struct LoraTensorPlan
 {
     /// <summary>Groups that share the depth of a shrink: one cluster, which adds their sums in a fixed order. 1 in expand.</summary>
     public required int Split { get; init; }

@@ -4,7 +4,7 @@ namespace BlockQuant.Scheduling;
 /// Decides which LoRA products run on warp-level tensor cores, and cuts them so that every multiprocessor has one group.
 /// Pure functions: the same question gets the same answer.
 /// </summary>
-public static class LoraTensorScheduler
+internal static class LoraTensorScheduler
 {
     private const int TileM = 16;
     private const int ShrinkTileN = 16;

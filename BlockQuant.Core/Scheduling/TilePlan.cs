@@ -26,7 +26,8 @@ public readonly record struct TilePlan
     internal HopperPlan? Hopper { get; init; }
 
     /// <summary>How warp-level tensor cores run the product; null where other kernels do.</summary>
-    public DenseTensorPlan? TensorCores { get; init; }
+    [JsonInclude]
+    internal DenseTensorPlan? TensorCores { get; init; }
 
     /// <summary>Lanes of the group that computes one tile of the portable kernel.</summary>
     public int Lanes => TileM / TileScheduler.LaneRows * (TileN / TileScheduler.LaneColumns);

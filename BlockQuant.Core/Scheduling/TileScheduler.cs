@@ -36,7 +36,9 @@ internal static class TileScheduler
         long m, long n, long k, DeviceTraits traits, TilePlanOverrides? overrides = null, bool fitsTensorCores = false, TunedPlans? tuned = null)
     {
         ArgumentNullException.ThrowIfNull(traits);
-        if (overrides is null && tuned?.Find(m, n, k) is { } measured && measured.Hopper is null != RunsOnHopper(m, n, k, traits, null, fitsTensorCores))
+        if (overrides is null && tuned?.Find(m, n, k) is { } measured
+            && measured.Hopper is null != RunsOnHopper(m, n, k, traits, null, fitsTensorCores)
+            && (measured.TensorCores is null || fitsTensorCores))
         {
             return measured;
         }

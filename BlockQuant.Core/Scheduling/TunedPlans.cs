@@ -94,7 +94,8 @@ public sealed class TunedPlans
         => plan is { TileM: > 0, TileN: > 0, TileK: > 0, GroupM: > 0, Stages: > 0 }
             && plan.TileM % TileScheduler.LaneRows == 0
             && plan.TileN % TileScheduler.LaneColumns == 0
-            && (plan.Hopper is not { } hopper || HopperScheduler.HasKernel(hopper));
+            && (plan.Hopper is not { } hopper || HopperScheduler.HasKernel(hopper))
+            && (plan.TensorCores is not { } tensor || DenseTensorScheduler.HasKernel(tensor));
 
     private static SortedDictionary<string, Entry[]> Read(string path)
     {

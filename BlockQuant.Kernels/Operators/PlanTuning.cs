@@ -77,7 +77,9 @@ public static class PlanTuning
             return HopperScheduler.Candidates(m, n, k, device.Traits.Multiprocessors).Select(plan => chosen with { Hopper = plan });
         }
 
-        return TileScheduler.Candidates(chosen, device.Traits);
+        return chosen.TensorCores is { } tensor
+            ? DenseTensorScheduler.Candidates(tensor).Select(plan => chosen with { TensorCores = plan })
+            : TileScheduler.Candidates(chosen, device.Traits);
     }
 
     private static double Measure(ComputeDevice device, TunedPlans trial, Action<int> multiply)

@@ -1,5 +1,6 @@
 using BlockQuant.Kernels;
 using BlockQuant.Kernels.Cuda;
+using BlockQuant.Kernels.Portable;
 
 namespace BlockQuant.Tests.Cuda;
 
@@ -27,7 +28,8 @@ internal sealed class EmbeddedPtxTests
         Kernels.Select(kernel => kernel.Code.DeclaringType!.Name).Distinct().Should().BeEquivalentTo(
             typeof(Kernel).Assembly.GetTypes()
                 .Where(type => type.Namespace == "BlockQuant.Kernels.Portable" && type.Name.EndsWith("Kernel", StringComparison.Ordinal))
-                .Select(type => type.Name));
+                .Select(type => type.Name)
+                .Except([nameof(ExpertPlacesKernel)]), "that one is embedded among Hopper's");
     }
 
     [TestCaseSource(nameof(Kernels))]

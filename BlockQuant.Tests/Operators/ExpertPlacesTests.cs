@@ -1,3 +1,6 @@
+#if EMULATOR
+using BlockQuant.Emulator;
+#endif
 using BlockQuant.Kernels;
 using BlockQuant.Kernels.Portable;
 using BlockQuant.Scheduling;
@@ -9,7 +12,11 @@ public sealed class ExpertPlacesTests
 {
     private const int TileM = 16;
 
+#if EMULATOR
+    private static readonly ComputeDevice Device = ComputeDevice.FromAccelerator(new EmulatorAccelerator());
+#else
     private static readonly ComputeDevice Device = TestDevice.Shared;
+#endif
 
     private static readonly Kernel<ExpertPlacesArguments> TestedKernel = new("places test", ExpertPlacesKernel.Run);
 
