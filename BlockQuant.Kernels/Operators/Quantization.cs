@@ -102,6 +102,7 @@ internal static class Quantization
     {
         if (output.Codes.Data.Length == 0)
         {
+            LaunchEmpty<TFormat>(device, output.Scales.Data.Cast<int>(), stream);
             return;
         }
 
@@ -130,6 +131,17 @@ internal static class Quantization
             LanesPerBlock = lanesPerBlock,
         };
         device.Launch(QuantizeKernels<TBits, TElement, TFormat>.Block, shape, arguments, stream);
+    }
+
+    /// <summary>A matrix without elements has scales where one covers a whole row or matrix: those of an amax of 0.</summary>
+    private static void LaunchEmpty<TFormat>(ComputeDevice device, ArrayView<int> scales, AcceleratorStream? stream)
+        where TFormat : struct, ICodeFormat
+    {
+        if (scales.Length > 0)
+        {
+            device.Launch(TensorScaleKernels<TFormat>.Scale, new LaunchShape(1, 1), new TensorScaleArguments { Scale = scales, Clear = 1 }, stream);
+            device.Launch(TensorScaleKernels<TFormat>.Scale, new LaunchShape(1, 1), new TensorScaleArguments { Scale = scales }, stream);
+        }
     }
 
     private static void LaunchTensor<TCode, TBits, TElement, TFormat>(

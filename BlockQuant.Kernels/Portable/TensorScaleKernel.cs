@@ -5,10 +5,10 @@ namespace BlockQuant.Kernels.Portable;
 /// <summary>Arguments of <see cref="TensorScaleKernel"/>.</summary>
 internal struct TensorScaleArguments : IKernelArguments
 {
-    /// <summary>One element: the bits of the largest magnitude before, of the scale after.</summary>
+    /// <summary>The bits of the largest magnitude before, of the scale after: one element, or one for each of many scales.</summary>
     public ArrayView<int> Scale;
 
-    /// <summary>True to set the element to zero instead, for the maximum to start from.</summary>
+    /// <summary>True to set the elements to zero instead, for the maximum to start from.</summary>
     public int Clear;
 
     /// <inheritdoc/>
@@ -19,10 +19,15 @@ internal struct TensorScaleArguments : IKernelArguments
     }
 }
 
-/// <summary>Clears the maximum of a tensor, or turns it into the tensor's scale. One lane.</summary>
+/// <summary>Clears the maximum of a tensor, or turns it into the tensor's scale. One lane, which takes one scale after the other.</summary>
 internal static class TensorScaleKernel
 {
     public static void Run<TFormat>(TensorScaleArguments a)
         where TFormat : struct, ICodeFormat
-        => a.Scale[0] = a.Clear != 0 ? 0 : BitConverter.SingleToInt32Bits(Magnitude.Scale<TFormat>(a.Scale[0]));
+    {
+        for (long i = 0; i < a.Scale.Length; i++)
+        {
+            a.Scale[i] = a.Clear != 0 ? 0 : BitConverter.SingleToInt32Bits(Magnitude.Scale<TFormat>(a.Scale[i]));
+        }
+    }
 }

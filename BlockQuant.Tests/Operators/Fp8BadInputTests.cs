@@ -129,6 +129,18 @@ public sealed class Fp8BadInputTests
         back.Rows.Should().Be(m);
     }
 
+    [TestCase(ScaleGranularity.Tensor)]
+    [TestCase(ScaleGranularity.Token)]
+    [TestCase(ScaleGranularity.Channel)]
+    public void Scales_of_a_matrix_without_columns_are_those_of_zeros(ScaleGranularity granularity)
+    {
+        using QuantizedDeviceMatrix<Float8E4M3> q = New(3, 0, new QuantizationScheme(ElementFormat.Float8E4M3, granularity));
+        q.Scales.CopyFrom(Enumerable.Repeat(float.NaN, (int)q.Scales.Rows).ToArray());
+        using var x = new DeviceMatrix<float>(Device, 3, 0);
+        Device.Fp8.Quantize(x.View, q.View);
+        q.Scales.ToArray().Should().HaveCount(granularity == ScaleGranularity.Tensor ? 1 : 3).And.OnlyContain(scale => scale == 1e-12f);
+    }
+
     [Test]
     public void A_depth_of_zero_gives_zeros()
     {
