@@ -42,7 +42,8 @@ public sealed class TestDevice
         }
     }
 
-    private static ComputeDevice Open() => Environment.GetEnvironmentVariable("BLOCKQUANT_DEVICE") switch
+    /// <summary>Opens one more of the same kind.</summary>
+    public static ComputeDevice Open() => Environment.GetEnvironmentVariable("BLOCKQUANT_DEVICE") switch
     {
         "Host" => ComputeDevice.Create(DeviceKind.Cpu),
         "Cpu" => OpenPortable(),
@@ -68,12 +69,12 @@ public sealed class TestDevice
 #else
     private static ComputeDevice OpenPortable()
     {
-        // One OS thread stands for each lane: small groups, one group a core. The process ends with them.
+        // One OS thread stands for each lane: small groups, one group a core.
         Context context = Context.Create(builder => builder
             .Optimize(OptimizationLevel.O2)
             .Inlining(InliningMode.Aggressive)
             .CPU(new CPUDevice(4, 2, Environment.ProcessorCount)));
-        return ComputeDevice.FromAccelerator(context.CreateCPUAccelerator(0));
+        return new IlgpuDevice(context.CreateCPUAccelerator(0), context);
     }
 #endif
 }

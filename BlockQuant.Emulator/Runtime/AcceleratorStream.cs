@@ -3,12 +3,18 @@ namespace ILGPU.Runtime;
 /// <summary>A queue of work on an accelerator.</summary>
 public abstract class AcceleratorStream : IDisposable
 {
+    /// <summary>Whether the stream was disposed of.</summary>
+    public bool IsDisposed { get; private set; }
+
     /// <summary>Waits until all work queued so far is done.</summary>
     public abstract void Synchronize();
 
     /// <summary>Releases the stream.</summary>
     public void Dispose()
     {
+        if (IsDisposed)
+            return;
+        IsDisposed = true;
         Dispose(true);
         GC.SuppressFinalize(this);
     }

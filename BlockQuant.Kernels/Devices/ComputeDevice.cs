@@ -1,3 +1,4 @@
+using System.Runtime.CompilerServices;
 using BlockQuant.Kernels;
 using BlockQuant.Kernels.Hopper;
 using BlockQuant.Scheduling;
@@ -16,6 +17,9 @@ public abstract partial class ComputeDevice : IDisposable
     private readonly Lock loading = new();
     private Delegate?[] launchers = [];
     private long allocations;
+    private long bufferCount;
+    private long allocatedBytes;
+    private int disposed;
     private long loads;
 
     private protected ComputeDevice()
@@ -59,7 +63,7 @@ public abstract partial class ComputeDevice : IDisposable
     public ExpertRouting Routing => field ??= new ExpertRouting(this);
 
     /// <summary>True after <see cref="Dispose()"/>.</summary>
-    public bool IsDisposed { get; private set; }
+    public bool IsDisposed => Volatile.Read(ref disposed) != 0;
 
     /// <summary>Opens the best device: CUDA, then OpenCL, then the processor. A missing or broken driver is passed over, never thrown.</summary>
     public static ComputeDevice CreateDefault()
@@ -103,16 +107,20 @@ public abstract partial class ComputeDevice : IDisposable
     public static IReadOnlyList<DeviceDescription> List() => Discover();
 
     /// <summary>Creates a stream of its own order on this device.</summary>
+    /// <exception cref="ObjectDisposedException">The device is disposed.</exception>
     public abstract AcceleratorStream CreateStream();
 
     /// <summary>Allocates uninitialised device memory.</summary>
     /// <param name="length">Elements; zero gives an empty buffer.</param>
     /// <typeparam name="T">The element type.</typeparam>
+    /// <exception cref="ArgumentOutOfRangeException">The length is negative, or its bytes are more than a 64-bit integer counts.</exception>
     /// <exception cref="DeviceOutOfMemoryException">The device has not enough memory.</exception>
+    /// <exception cref="ObjectDisposedException">The device is disposed.</exception>
     public DeviceBuffer<T> Allocate<T>(long length)
         where T : unmanaged
     {
         ArgumentOutOfRangeException.ThrowIfNegative(length);
+        ArgumentOutOfRangeException.ThrowIfGreaterThan(length, long.MaxValue / Unsafe.SizeOf<T>());
         ObjectDisposedException.ThrowIf(IsDisposed, this);
         Interlocked.Increment(ref allocations);
         return AllocateMemory<T>(length);
@@ -126,8 +134,16 @@ public abstract partial class ComputeDevice : IDisposable
         where T : unmanaged
     {
         DeviceBuffer<T> buffer = Allocate<T>(source.Length);
-        buffer.CopyFrom(source);
-        return buffer;
+        try
+        {
+            buffer.CopyFrom(source);
+            return buffer;
+        }
+        catch
+        {
+            buffer.Dispose();
+            throw;
+        }
     }
 
     /// <summary>Allocates a matrix on the device and copies elements into it.</summary>
@@ -140,14 +156,22 @@ public abstract partial class ComputeDevice : IDisposable
     public DeviceMatrix<T> Upload<T>(ReadOnlySpan<T> source, long rows, long columns)
         where T : unmanaged
     {
-        if (rows < 0 || columns < 0 || source.Length != checked(rows * columns))
+        if (rows < 0 || columns < 0 || source.Length != Require.Elements(nameof(source), rows, columns))
         {
             throw new ArgumentException($"source: length {source.Length}; expected {rows} x {columns}.", nameof(source));
         }
 
         var matrix = new DeviceMatrix<T>(this, rows, columns);
-        matrix.CopyFrom(source);
-        return matrix;
+        try
+        {
+            matrix.CopyFrom(source);
+            return matrix;
+        }
+        catch
+        {
+            matrix.Dispose();
+            throw;
+        }
     }
 
     /// <summary>Copies a quantized matrix of the host to the device.</summary>
@@ -167,21 +191,26 @@ public abstract partial class ComputeDevice : IDisposable
 
         var matrix = new QuantizedDeviceMatrix<TCode>(
             this, source.Rows, source.Columns, source.Scheme, source.ScaleRowOffset, source.ScaleColumnOffset);
-        matrix.Codes.CopyFrom(System.Runtime.InteropServices.MemoryMarshal.Cast<byte, TCode>(source.Codes.Span));
-        matrix.Scales.CopyFrom(source.Scales.Span);
-        return matrix;
+        return Result.Filled(matrix, m =>
+        {
+            m.Codes.CopyFrom(System.Runtime.InteropServices.MemoryMarshal.Cast<byte, TCode>(source.Codes.Span));
+            m.Scales.CopyFrom(source.Scales.Span);
+        });
     }
 
     /// <summary>Waits until the device has finished everything given to it.</summary>
     /// <exception cref="DeviceException">Earlier work failed.</exception>
+    /// <exception cref="ObjectDisposedException">The device is disposed.</exception>
     public abstract void Synchronize();
 
-    /// <summary>Frees the device. Buffers on it must be disposed first.</summary>
+    /// <summary>
+    /// Frees the device, once no thread uses it. Buffers and streams on it are of no use from then on; they may be disposed before or after it,
+    /// from any thread.
+    /// </summary>
     public void Dispose()
     {
-        if (!IsDisposed)
+        if (Interlocked.Exchange(ref disposed, 1) == 0)
         {
-            IsDisposed = true;
             Release();
             GC.SuppressFinalize(this);
         }
@@ -192,6 +221,12 @@ public abstract partial class ComputeDevice : IDisposable
 
     /// <summary>Allocations made so far: operators of the view tier make none.</summary>
     internal long AllocationCount => Interlocked.Read(ref allocations);
+
+    /// <summary>Buffers that are not disposed yet.</summary>
+    internal long BufferCount => Interlocked.Read(ref bufferCount);
+
+    /// <summary>Bytes of the buffers that are not disposed yet.</summary>
+    internal long AllocatedBytes => Interlocked.Read(ref allocatedBytes);
 
     /// <summary>Kernels compiled so far: each at most once.</summary>
     internal long LoadCount => Interlocked.Read(ref loads);
@@ -204,9 +239,34 @@ public abstract partial class ComputeDevice : IDisposable
         where TArguments : struct, IKernelArguments
     {
         ObjectDisposedException.ThrowIf(IsDisposed, this);
+        AcceleratorStream order = Ordered(stream);
         Delegate?[] loaded = Volatile.Read(ref launchers);
         Delegate launcher = (kernel.Id < loaded.Length ? loaded[kernel.Id] : null) ?? LoadOnce(kernel);
-        Run(launcher, shape, arguments, stream ?? DefaultStream);
+        Run(launcher, shape, arguments, order);
+    }
+
+    /// <summary>The stream that a call runs on: the given one, which must be alive, or the default one.</summary>
+    internal AcceleratorStream Ordered(AcceleratorStream? stream)
+    {
+        if (stream is null)
+        {
+            return DefaultStream;
+        }
+
+        ObjectDisposedException.ThrowIf(stream.IsDisposed, stream);
+        return stream;
+    }
+
+    internal void BufferTaken(long bytes)
+    {
+        Interlocked.Increment(ref bufferCount);
+        Interlocked.Add(ref allocatedBytes, bytes);
+    }
+
+    internal void BufferFreed(long bytes)
+    {
+        Interlocked.Decrement(ref bufferCount);
+        Interlocked.Add(ref allocatedBytes, -bytes);
     }
 
     /// <summary>Makes the device's CUDA context the calling thread's current one.</summary>

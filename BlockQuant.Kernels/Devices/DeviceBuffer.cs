@@ -1,3 +1,4 @@
+using BlockQuant.Devices;
 using ILGPU;
 using ILGPU.Runtime;
 
@@ -9,11 +10,13 @@ public abstract class DeviceBuffer<T> : IDisposable
     where T : unmanaged
 {
     private readonly ArrayView<T> view;
+    private int disposed;
 
     private protected DeviceBuffer(ComputeDevice device, ArrayView<T> view)
     {
         Device = device;
         this.view = view;
+        device.BufferTaken(view.LengthInBytes);
     }
 
     /// <summary>The device that holds the memory.</summary>
@@ -23,15 +26,17 @@ public abstract class DeviceBuffer<T> : IDisposable
     public long Length => view.Length;
 
     /// <summary>True after <see cref="Dispose"/>.</summary>
-    public bool IsDisposed { get; private set; }
+    public bool IsDisposed => Volatile.Read(ref disposed) != 0;
 
     /// <summary>The memory, to pass to operators of the view tier.</summary>
-    /// <exception cref="ObjectDisposedException">The buffer is disposed.</exception>
+    /// <exception cref="ObjectDisposedException">The buffer, or the device that holds it, is disposed.</exception>
     public ArrayView<T> View
     {
         get
         {
-            ObjectDisposedException.ThrowIf(IsDisposed, this);
+            // A device takes its memory along, and so does a caller's own accelerator, which knows nothing of this buffer.
+            ObjectDisposedException.ThrowIf(IsDisposed || ViewMemory.IsDisposed(view), this);
+            ObjectDisposedException.ThrowIf(Device.IsDisposed, Device);
             return view;
         }
     }
@@ -45,7 +50,7 @@ public abstract class DeviceBuffer<T> : IDisposable
         RequireLength(source.Length, nameof(source));
         if (!source.IsEmpty)
         {
-            CopyIn(View, source, stream ?? Device.DefaultStream);
+            CopyIn(View, source, Device.Ordered(stream));
         }
     }
 
@@ -58,7 +63,7 @@ public abstract class DeviceBuffer<T> : IDisposable
         RequireLength(destination.Length, nameof(destination));
         if (!destination.IsEmpty)
         {
-            CopyOut(View, destination, stream ?? Device.DefaultStream);
+            CopyOut(View, destination, Device.Ordered(stream));
         }
     }
 
@@ -74,9 +79,9 @@ public abstract class DeviceBuffer<T> : IDisposable
     /// <summary>Frees the memory.</summary>
     public void Dispose()
     {
-        if (!IsDisposed)
+        if (Interlocked.Exchange(ref disposed, 1) == 0)
         {
-            IsDisposed = true;
+            Device.BufferFreed(view.LengthInBytes);
             Release();
             GC.SuppressFinalize(this);
         }

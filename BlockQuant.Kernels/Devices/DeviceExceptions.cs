@@ -33,7 +33,7 @@ public sealed class DeviceOutOfMemoryException : DeviceException
     /// <param name="totalBytes">Bytes of memory the device has, or 0 where that is unknown.</param>
     /// <param name="innerException">What the driver or runtime reported.</param>
     public DeviceOutOfMemoryException(string deviceName, long requestedBytes, long totalBytes, Exception? innerException = null)
-        : base($"{deviceName} could not allocate {requestedBytes} bytes of {totalBytes} in all.", innerException)
+        : base($"{deviceName} could not allocate {requestedBytes} bytes{(totalBytes == 0 ? "" : $" of {totalBytes} in all")}.", innerException)
     {
         RequestedBytes = requestedBytes;
         TotalBytes = totalBytes;

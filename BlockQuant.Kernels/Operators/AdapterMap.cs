@@ -5,6 +5,8 @@ namespace BlockQuant;
 /// <summary>Which adapter each token uses, in device memory that its holder owns.</summary>
 public sealed class AdapterMap : IDisposable
 {
+    private readonly List<DeviceBuffer<int>> owned = [];
+
     /// <summary>Allocates an uninitialised map.</summary>
     /// <param name="device">Where.</param>
     /// <param name="tokens">Tokens.</param>
@@ -15,11 +17,19 @@ public sealed class AdapterMap : IDisposable
         ArgumentNullException.ThrowIfNull(device);
         ArgumentOutOfRangeException.ThrowIfNegative(tokens);
         Require.Positive(adapters, nameof(adapters));
-        SortedTokens = device.Allocate<int>(tokens);
-        Counts = device.Allocate<int>(adapters + 1);
-        Starts = device.Allocate<int>(adapters + 2);
-        AdapterIds = device.Allocate<int>(adapters + 1);
         Adapters = adapters;
+        try
+        {
+            SortedTokens = Own(device.Allocate<int>(tokens));
+            Counts = Own(device.Allocate<int>(adapters + 1L));
+            Starts = Own(device.Allocate<int>(adapters + 2L));
+            AdapterIds = Own(device.Allocate<int>(adapters + 1L));
+        }
+        catch
+        {
+            Dispose();
+            throw;
+        }
     }
 
     /// <summary>Builds a map from adapters that the host knows.</summary>
@@ -29,7 +39,18 @@ public sealed class AdapterMap : IDisposable
     /// <exception cref="ArgumentException">An adapter does not exist; the message says of which token.</exception>
     /// <exception cref="DeviceOutOfMemoryException">The device has not enough memory.</exception>
     public AdapterMap(ComputeDevice device, ReadOnlySpan<int> mapping, int adapters)
-        : this(device, mapping.Length, adapters) => Fill(mapping);
+        : this(device, mapping.Length, adapters)
+    {
+        try
+        {
+            Fill(mapping);
+        }
+        catch
+        {
+            Dispose();
+            throw;
+        }
+    }
 
     /// <summary>Adapters.</summary>
     public int Adapters { get; }
@@ -95,11 +116,11 @@ public sealed class AdapterMap : IDisposable
     }
 
     /// <summary>Frees the memory.</summary>
-    public void Dispose()
+    public void Dispose() => owned.ForEach(memory => memory.Dispose());
+
+    private DeviceBuffer<int> Own(DeviceBuffer<int> memory)
     {
-        SortedTokens.Dispose();
-        Counts.Dispose();
-        Starts.Dispose();
-        AdapterIds.Dispose();
+        owned.Add(memory);
+        return memory;
     }
 }

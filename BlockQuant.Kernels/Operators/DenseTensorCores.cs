@@ -44,7 +44,7 @@ internal static class DenseTensorCores
             X = MatrixIndex.CeilDivide(activations.Rows, plan.TileM),
             Y = MatrixIndex.CeilDivide(weights.Rows, DenseKernel.TileN),
         };
-        IntPtr handle = device.BindCudaStream(stream ?? device.DefaultStream);
+        IntPtr handle = device.BindCudaStream(device.Ordered(stream));
         void** arguments = stackalloc void*[] { &call };
         TensorCoreKernels.Current.Launch(DenseKernels.Of(plan), grid, arguments, handle);
     }

@@ -13,13 +13,14 @@ public sealed class DeviceMatrix<T> : IDisposable
     /// <param name="device">Where.</param>
     /// <param name="rows">Rows.</param>
     /// <param name="columns">Columns.</param>
+    /// <exception cref="ArgumentException">The shape is negative, or has more elements than a 64-bit integer counts.</exception>
     /// <exception cref="DeviceOutOfMemoryException">The device has not enough memory.</exception>
     public DeviceMatrix(ComputeDevice device, long rows, long columns)
     {
         ArgumentNullException.ThrowIfNull(device);
         ArgumentOutOfRangeException.ThrowIfNegative(rows);
         ArgumentOutOfRangeException.ThrowIfNegative(columns);
-        buffer = device.Allocate<T>(checked(rows * columns));
+        buffer = device.Allocate<T>(Require.Elements("matrix", rows, columns));
         Rows = rows;
         Columns = columns;
     }

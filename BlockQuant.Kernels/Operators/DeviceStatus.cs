@@ -69,8 +69,7 @@ public sealed class DeviceStatus : IDisposable
     public DeviceStatus(ComputeDevice device)
     {
         ArgumentNullException.ThrowIfNull(device);
-        words = device.Allocate<int>(Length);
-        Clear();
+        words = device.Upload<int>(new int[Length]);
     }
 
     /// <summary>The status, to pass to operators of the view tier.</summary>

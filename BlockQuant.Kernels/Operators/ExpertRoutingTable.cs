@@ -3,13 +3,14 @@ namespace BlockQuant;
 /// <summary>A routing, and the workspace to compute it, in device memory that its holder owns; see <see cref="ExpertRouting"/>.</summary>
 public sealed class ExpertRoutingTable : IDisposable
 {
-    private readonly Stack<IDisposable> owned = new();
+    private readonly List<IDisposable> owned = [];
 
     /// <summary>Allocates an uninitialised routing.</summary>
     /// <param name="device">Where.</param>
     /// <param name="tokens">T, the tokens.</param>
     /// <param name="topK">k, the experts of one token.</param>
     /// <param name="experts">E, the experts.</param>
+    /// <exception cref="ArgumentException">There are more slots than a 64-bit integer counts.</exception>
     /// <exception cref="DeviceOutOfMemoryException">The device has not enough memory.</exception>
     public ExpertRoutingTable(ComputeDevice device, long tokens, int topK, int experts)
     {
@@ -20,7 +21,7 @@ public sealed class ExpertRoutingTable : IDisposable
         try
         {
             SlotRows = Own(new DeviceMatrix<int>(device, tokens, topK));
-            RowSlots = Own(device.Allocate<int>(checked(tokens * topK)));
+            RowSlots = Own(device.Allocate<int>(SlotRows.Rows * topK));
             Counts = Own(device.Allocate<int>(experts));
             Indptr = Own(device.Allocate<int>(experts + 1L));
             Workspace = Own(device.Allocate<int>(ExpertRouting.WorkspaceLength(tokens, topK, experts)));
@@ -67,18 +68,12 @@ public sealed class ExpertRoutingTable : IDisposable
     public ExpertRoutingView View => new(SlotRows.View, RowSlots.View, Counts.View, Indptr.View);
 
     /// <summary>Frees the memory.</summary>
-    public void Dispose()
-    {
-        while (owned.TryPop(out IDisposable? memory))
-        {
-            memory.Dispose();
-        }
-    }
+    public void Dispose() => owned.ForEach(memory => memory.Dispose());
 
     private T Own<T>(T memory)
         where T : IDisposable
     {
-        owned.Push(memory);
+        owned.Add(memory);
         return memory;
     }
 }

@@ -26,10 +26,10 @@ public sealed class ExpertWeights<TCode> : IDisposable
         ArgumentOutOfRangeException.ThrowIfNegative(rows);
         ArgumentOutOfRangeException.ThrowIfNegative(columns);
         (long scaleRows, long scaleColumns) = scheme.ScaleShape(rows, columns, scaleRowOffset, scaleColumnOffset);
-        Codes = device.Allocate<TCode>(checked(experts * rows * columns));
+        Codes = device.Allocate<TCode>(Require.Elements("weights", experts, rows, columns));
         try
         {
-            Scales = device.Allocate<float>(checked(experts * scaleRows * scaleColumns));
+            Scales = device.Allocate<float>(Require.Elements("scales", experts, scaleRows, scaleColumns));
         }
         catch
         {

@@ -32,13 +32,13 @@ public readonly struct ExpertWeightsView<TCode>
         int scaleColumnOffset = 0)
     {
         ArgumentNullException.ThrowIfNull(scheme);
-        if (experts < 0 || rows < 0 || columns < 0 || codes.Length != checked(experts * rows * columns))
+        if (experts < 0 || rows < 0 || columns < 0 || codes.Length != Require.Elements(nameof(codes), experts, rows, columns))
         {
             throw new ArgumentException($"codes: length {codes.Length}; expected {experts} x {rows} x {columns}.", nameof(codes));
         }
 
         (ScaleRows, ScaleColumns) = scheme.ScaleShape(rows, columns, scaleRowOffset, scaleColumnOffset);
-        if (scales.Length != checked(experts * ScaleRows * ScaleColumns))
+        if (scales.Length != Require.Elements(nameof(scales), experts, ScaleRows, ScaleColumns))
         {
             throw new ArgumentException($"scales: length {scales.Length}; expected {experts} x {ScaleRows} x {ScaleColumns}.", nameof(scales));
         }

@@ -72,7 +72,7 @@ internal static class HopperExperts
         where TCode : unmanaged
         where T : unmanaged
     {
-        IntPtr handle = device.BindCudaStream(stream ?? device.DefaultStream);
+        IntPtr handle = device.BindCudaStream(device.Ordered(stream));
         HopperKernels kernels = HopperKernels.Current;
         ExpertRows experts = ExpertIndices.Rows(offsets, weights.Experts);
         var tiles = new ExpertTileOperands
@@ -110,7 +110,7 @@ internal static class HopperExperts
         QuantizedView<TCode> codes = Quantized(weights, activations.Rows, ref parts);
         ArrayView<int> tileOffsets = parts.Take(ExpertIndices.TileOffsetsLength(weights.Experts));
         ArrayView<int> ends = parts.Take(weights.Experts), places = parts.Take(activations.Rows), rows = parts.Take(activations.Rows);
-        IntPtr handle = device.BindCudaStream(stream ?? device.DefaultStream);
+        IntPtr handle = device.BindCudaStream(device.Ordered(stream));
         HopperKernels kernels = HopperKernels.Current;
         var sorting = new ExpertPlaceOperands
         {

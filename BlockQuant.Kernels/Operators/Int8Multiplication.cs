@@ -111,7 +111,7 @@ internal static class Int8Multiplication
             OutputScales = outputScales.Length == 0 ? 0 : outputScales.LoadEffectiveAddressAsPtr(),
             Nearest = nearest,
         };
-        IntPtr handle = device.BindCudaStream(stream ?? device.DefaultStream);
+        IntPtr handle = device.BindCudaStream(device.Ordered(stream));
         HopperKernels.Current.Matmul(call, handle);
     }
 

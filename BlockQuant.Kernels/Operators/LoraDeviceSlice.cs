@@ -29,8 +29,17 @@ public sealed class LoraDeviceSlice<T> : IDisposable
     {
         ArgumentNullException.ThrowIfNull(device);
         (long scaleRows, long scaleColumns) = scheme is null ? (0, 0) : scheme.ScaleShape(rows, columns, 0, 0);
-        Values = device.Allocate<T>(checked(adapters * rows * columns));
-        Scales = device.Allocate<float>(checked(adapters * scaleRows * scaleColumns));
+        Values = device.Allocate<T>(Require.Elements("weights", adapters, rows, columns));
+        try
+        {
+            Scales = device.Allocate<float>(Require.Elements("scales", adapters, scaleRows, scaleColumns));
+        }
+        catch
+        {
+            Values.Dispose();
+            throw;
+        }
+
         this.scheme = scheme;
         Adapters = adapters;
         Rows = rows;

@@ -65,7 +65,7 @@ public sealed partial class LoraOperators
     public static long ShrinkWorkspaceLength(int slices, long tokens, long rank, LoraShrinkOptions? options = null)
     {
         int splits = options?.Plan?.SplitK ?? 1;
-        return splits > 1 && options?.Reduction == SplitReduction.Ordered ? checked(splits * slices * tokens * rank) : 0;
+        return splits > 1 && options?.Reduction == SplitReduction.Ordered ? Require.Elements("workspace", splits, slices, tokens, rank) : 0;
     }
 
     /// <summary>A split of the depth that gives every multiprocessor work, for <see cref="LoraPlanOverrides.SplitK"/>.</summary>

@@ -122,13 +122,15 @@ public readonly struct LoraSlice<T>
         Require.Positive(Adapters, nameof(Adapters));
         Require.Positive(Rows, nameof(Rows));
         Require.Positive(Columns, nameof(Columns));
-        if (RowStride < Columns || AdapterStride < checked((Rows - 1) * RowStride + Columns))
+        Require.Elements(operand, Adapters, Rows, RowStride);
+        Require.Elements(operand, Adapters, AdapterStride);
+        if (RowStride < Columns || AdapterStride < (Rows - 1) * RowStride + Columns)
         {
             throw new ArgumentException(
                 $"{operand}: strides {AdapterStride} and {RowStride}; expected adapters and rows of {Shape} that do not overlap.", operand);
         }
 
-        long expected = checked((Adapters - 1) * AdapterStride + (Rows - 1) * RowStride + Columns);
+        long expected = (Adapters - 1) * AdapterStride + (Rows - 1) * RowStride + Columns;
         if (Values.Length < expected)
         {
             throw new ArgumentException($"{operand}: length {Values.Length}; expected at least {expected} for {Shape}.", operand);

@@ -148,7 +148,7 @@ internal static class LoraTensorCores
             return;
         }
 
-        IntPtr handle = device.BindCudaStream(stream ?? device.DefaultStream);
+        IntPtr handle = device.BindCudaStream(device.Ordered(stream));
         TensorCoreKernels kernels = TensorCoreKernels.Current;
         var parameters = stackalloc SliceParameter[SliceParameter.Capacity];
         void** arguments = stackalloc void*[] { &call, parameters };

@@ -14,7 +14,7 @@ public readonly struct MatrixView<T>
     /// <exception cref="ArgumentException">The length is not that of the shape.</exception>
     public MatrixView(ArrayView<T> data, long rows, long columns)
     {
-        if (rows < 0 || columns < 0 || data.Length != checked(rows * columns))
+        if (rows < 0 || columns < 0 || data.Length != Require.Elements(nameof(data), rows, columns))
         {
             throw new ArgumentException($"data: length {data.Length}; expected {rows} x {columns}.", nameof(data));
         }

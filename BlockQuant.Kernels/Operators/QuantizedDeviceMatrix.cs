@@ -22,7 +22,16 @@ public sealed class QuantizedDeviceMatrix<TCode> : IDisposable
         ArgumentNullException.ThrowIfNull(scheme);
         (long scaleRows, long scaleColumns) = scheme.ScaleShape(rows, columns, scaleRowOffset, scaleColumnOffset);
         Codes = new DeviceMatrix<TCode>(device, rows, columns);
-        Scales = new DeviceMatrix<float>(device, scaleRows, scaleColumns);
+        try
+        {
+            Scales = new DeviceMatrix<float>(device, scaleRows, scaleColumns);
+        }
+        catch
+        {
+            Codes.Dispose();
+            throw;
+        }
+
         Scheme = scheme;
         this.scaleRowOffset = scaleRowOffset;
         this.scaleColumnOffset = scaleColumnOffset;

@@ -15,6 +15,25 @@ internal static class Require
         }
     }
 
+    /// <summary>The elements of a shape: a product that a 64-bit integer holds.</summary>
+    public static long Elements(string operand, params ReadOnlySpan<long> shape)
+    {
+        try
+        {
+            long elements = 1;
+            foreach (long extent in shape)
+            {
+                elements = checked(elements * extent);
+            }
+
+            return elements;
+        }
+        catch (OverflowException error)
+        {
+            throw new ArgumentException($"{operand}: shape [{string.Join(", ", shape.ToArray())}]; expected at most {long.MaxValue} elements.", operand, error);
+        }
+    }
+
     /// <summary>The memory has the length, and is alive.</summary>
     public static void Length<T>(ArrayView<T> view, long length, string operand)
         where T : unmanaged
@@ -54,7 +73,11 @@ internal static class Require
             return;
         }
 
-        ObjectDisposedException.ThrowIf(ViewMemory.IsDisposed(view), typeof(ArrayView<T>));
+        if (ViewMemory.IsDisposed(view))
+        {
+            throw new ObjectDisposedException(operand, $"{operand}: its memory is disposed.");
+        }
+
         if (!view.IsValid)
         {
             throw new ArgumentException($"{operand}: no device memory; expected {view.Length} elements.", operand);

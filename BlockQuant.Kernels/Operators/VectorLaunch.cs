@@ -99,7 +99,7 @@ internal static class VectorLaunch
             Columns = columns,
             Length = source.Length,
         };
-        IntPtr handle = device.BindCudaStream(stream ?? device.DefaultStream);
+        IntPtr handle = device.BindCudaStream(device.Ordered(stream));
         VectorKernels.Current.Launch(kernel, operands, handle);
     }
 }

@@ -61,13 +61,14 @@ internal sealed class CudaDevice : ComputeDevice
 
     public override void Synchronize()
     {
+        ObjectDisposedException.ThrowIf(IsDisposed, this);
         context.Bind();
         CudaDriver.Check(CudaDriver.cuCtxSynchronize());
     }
 
     internal override void LaunchHopper(in MatmulCall call, AcceleratorStream? stream)
     {
-        IntPtr handle = BindCudaStream(stream ?? DefaultStream);
+        IntPtr handle = BindCudaStream(Ordered(stream));
         HopperKernels.Current.Matmul(call, handle);
     }
 

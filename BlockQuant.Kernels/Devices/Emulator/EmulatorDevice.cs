@@ -28,11 +28,15 @@ internal class EmulatorDevice : ComputeDevice
 
     public override AcceleratorStream DefaultStream { get; } = new EmulatorStream();
 
-    public override AcceleratorStream CreateStream() => new EmulatorStream();
+    public override AcceleratorStream CreateStream()
+    {
+        ObjectDisposedException.ThrowIf(IsDisposed, this);
+        return new EmulatorStream();
+    }
 
     private protected override DeviceBuffer<T> AllocateMemory<T>(long length)
     {
-        long bytes = checked(length * ArrayView<T>.ElementSize);
+        long bytes = length * ArrayView<T>.ElementSize;
         try
         {
             return new EmulatorBuffer<T>(this, accelerator, accelerator.Allocate(bytes), length);
@@ -43,9 +47,7 @@ internal class EmulatorDevice : ComputeDevice
         }
     }
 
-    public override void Synchronize()
-    {
-    }
+    public override void Synchronize() => ObjectDisposedException.ThrowIf(IsDisposed, this);
 
     private protected override Delegate Load<TArguments>(Kernel<TArguments> kernel) => (Action<LaunchShape, TArguments>)((shape, arguments) =>
         accelerator.Launch(kernel.Name, kernel.Method, new KernelConfig(new Index3D(shape.Groups, shape.GroupsY, 1), new Index3D(shape.Lanes, 1, 1)), arguments));

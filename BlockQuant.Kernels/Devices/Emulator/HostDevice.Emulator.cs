@@ -7,5 +7,5 @@ internal sealed partial class HostDevice : EmulatorDevice
 {
     internal HostDevice()
         : base(new EmulatorAccelerator())
-        => Traits = Traits with { Name = Title };
+        => Traits = Describe(Traits);
 }

@@ -1,6 +1,7 @@
 using BlockQuant.Host;
 using BlockQuant.Kernels;
 using BlockQuant.Kernels.Host;
+using BlockQuant.Scheduling;
 using ILGPU.Runtime;
 
 namespace BlockQuant;
@@ -14,6 +15,10 @@ internal sealed partial class HostDevice
 {
     /// <summary>Its name: what it computes with.</summary>
     public static string Title { get; } = $"host engine ({HostVectors.Name}, {Environment.ProcessorCount} cores)";
+
+    /// <summary>The accelerator lends its memory, which is the machine's.</summary>
+    private static DeviceTraits Describe(DeviceTraits accelerator)
+        => accelerator with { Name = Title, MemoryBytes = GC.GetGCMemoryInfo().TotalAvailableMemoryBytes };
 
     private protected override Delegate Load<TArguments>(Kernel<TArguments> kernel)
         => HostKernels.Find(kernel) is { } host ? new Launcher<TArguments>(host) : base.Load(kernel);

@@ -8,5 +8,5 @@ internal sealed partial class HostDevice : IlgpuDevice
 {
     internal HostDevice(Accelerator accelerator, Context owned)
         : base(accelerator, owned)
-        => Traits = Traits with { Name = Title };
+        => Traits = Describe(Traits);
 }

@@ -40,18 +40,23 @@ internal class IlgpuDevice : ComputeDevice
 
     public override AcceleratorStream DefaultStream => accelerator.DefaultStream;
 
-    public override AcceleratorStream CreateStream() => accelerator.CreateStream();
+    public override AcceleratorStream CreateStream()
+    {
+        ObjectDisposedException.ThrowIf(IsDisposed, this);
+        return accelerator.CreateStream();
+    }
 
     internal override void LaunchHopper(in MatmulCall call, AcceleratorStream? stream)
     {
         ObjectDisposedException.ThrowIf(IsDisposed, this);
         accelerator.Bind();
-        (hopper ??= HopperKernels.Current).Matmul(call, StreamHandle.Of(stream ?? DefaultStream));
+        (hopper ??= HopperKernels.Current).Matmul(call, StreamHandle.Of(Ordered(stream)));
     }
 
     private protected override DeviceBuffer<T> AllocateMemory<T>(long length)
     {
-        long bytes = checked(length * Interop.SizeOf<T>());
+        ObjectDisposedException.ThrowIf(accelerator.IsDisposed, this);
+        long bytes = length * Interop.SizeOf<T>();
         try
         {
             return new IlgpuBuffer<T>(this, accelerator.Allocate1D<T>(Math.Max(length, 1)), length);
@@ -64,6 +69,7 @@ internal class IlgpuDevice : ComputeDevice
 
     public override void Synchronize()
     {
+        ObjectDisposedException.ThrowIf(IsDisposed, this);
         try
         {
             accelerator.Synchronize();
