@@ -50,6 +50,24 @@ internal static partial class Epilogue
     public static partial void StoreSingle(Acc4 values, long target, int count, int vector) => throw new NotSupportedException();
 }
 
+internal static partial class Global
+{
+    public static partial int Int32(long address) => throw new NotSupportedException();
+
+    public static partial int CountAtMost(long address, int value) => throw new NotSupportedException();
+}
+
+internal static partial class Int8Wgmma
+{
+    public static partial TAcc MultiplyInt8Rows<TAcc>(TAcc acc, int a, int b, int release, int rowScales, int weightScales, int split)
+        where TAcc : unmanaged
+        => throw new NotSupportedException();
+
+    public static partial TAcc MultiplyInt8Columns<TAcc>(TAcc acc, int a, int b, int release, int tokenScales, int weightScale)
+        where TAcc : unmanaged
+        => throw new NotSupportedException();
+}
+
 internal static partial class MBarrier
 {
     public static partial void Initialize(int barrier, int arrivals) => throw new NotSupportedException();
@@ -63,6 +81,43 @@ internal static partial class MBarrier
     public static partial void ArriveAfterCopies(int barrier) => throw new NotSupportedException();
 
     public static partial void ArriveStaged(int barrier) => throw new NotSupportedException();
+}
+
+internal static partial class QuantizingEpilogue
+{
+    public static partial TAcc AddBias<TAcc>(TAcc acc, long bias, int columns)
+        where TAcc : unmanaged
+        => throw new NotSupportedException();
+
+    public static partial RowPair LargestOfRows<TAcc>(TAcc acc, int first, int columns)
+        where TAcc : unmanaged
+        => throw new NotSupportedException();
+
+    public static partial float OutputScale(int largest) => throw new NotSupportedException();
+
+    public static partial void StageCodesTowardZero<TAcc>(
+        TAcc acc, int first, int row, int swizzle, float upper, float upperReciprocal, float lower, float lowerReciprocal)
+        where TAcc : unmanaged
+        => throw new NotSupportedException();
+
+    public static partial void StageCodesNearest<TAcc>(
+        TAcc acc, int first, int row, int swizzle, float upper, float upperReciprocal, float lower, float lowerReciprocal)
+        where TAcc : unmanaged
+        => throw new NotSupportedException();
+
+    public static partial void CopyCode(int source, long target, int enabled) => throw new NotSupportedException();
+
+    public static partial void StoreScale(float scale, long target, int enabled) => throw new NotSupportedException();
+
+    public static partial Acc4 AddNeighbours(Acc4 values, long bias, int columns) => throw new NotSupportedException();
+
+    public static partial int LargestOfWarp(Acc4 values, int columns) => throw new NotSupportedException();
+
+    public static partial void StoreCodesTowardZero(Acc4 values, float scale, float reciprocal, long target, int columns, int vector) =>
+        throw new NotSupportedException();
+
+    public static partial void StoreCodesNearest(Acc4 values, float scale, float reciprocal, long target, int columns, int vector) =>
+        throw new NotSupportedException();
 }
 
 internal static partial class Shared
@@ -113,6 +168,11 @@ internal static partial class Wgmma
         => throw new NotSupportedException();
 
     public static partial TAcc MultiplyColumns<TAcc>(TAcc acc, int a, int b, int release, int tokenScales, int weightScale)
+        where TAcc : unmanaged
+        => throw new NotSupportedException();
+
+    public static partial TAcc MultiplyRowPairs<TAcc>(
+        TAcc acc, int a, int b, int nextA, int nextB, int release, int rowScales, int nextRowScales, int weightScale)
         where TAcc : unmanaged
         => throw new NotSupportedException();
 }

@@ -6,15 +6,15 @@ namespace BlockQuant.Kernels.Hopper.Intrinsics;
 /// Accumulators to INT8 codes: the bias, the largest magnitude of a row's 128 columns, and the codes on their way to the output. A
 /// lane holds two rows, 8 apart, and of each group of 8 columns two neighbours.
 /// </summary>
-internal static class QuantizingEpilogue
+internal static partial class QuantizingEpilogue
 {
     /// <summary>Adds a float32 to every column that exists.</summary>
     /// <param name="acc">The accumulator.</param>
     /// <param name="bias">Global address of the value of this lane's first column.</param>
     /// <param name="columns">Columns that exist from this lane's first on.</param>
     [IntrinsicImplementation]
-    public static TAcc AddBias<TAcc>(TAcc acc, long bias, int columns)
-        where TAcc : unmanaged => throw new NotSupportedException();
+    public static partial TAcc AddBias<TAcc>(TAcc acc, long bias, int columns)
+        where TAcc : unmanaged;
 
     /// <summary>
     /// The bits of the largest magnitude of 128 columns, for each of the lane's rows; those of a NaN where one of them is. The four
@@ -24,8 +24,8 @@ internal static class QuantizingEpilogue
     /// <param name="first">Field of the first column: 0 or 64.</param>
     /// <param name="columns">Columns that exist from this lane's first on.</param>
     [IntrinsicImplementation]
-    public static RowPair LargestOfRows<TAcc>(TAcc acc, int first, int columns)
-        where TAcc : unmanaged => throw new NotSupportedException();
+    public static partial RowPair LargestOfRows<TAcc>(TAcc acc, int first, int columns)
+        where TAcc : unmanaged;
 
     /// <summary>
     /// The scale of an output group from the bits of its largest magnitude: amax × (1 / 127), not below 1e-8; NaN where it is one.
@@ -35,7 +35,7 @@ internal static class QuantizingEpilogue
         { .reg .pred P; .reg .b32 s; mul.rn.f32 s, $0, 0f3C010204; max.s32 s, s, 0x322BCC77;
             setp.gt.s32 P, $0, 0x7f800000; selp.b32 $d, 0x7fc00000, s, P; }
         """)]
-    public static float OutputScale(int largest) => throw new NotSupportedException();
+    public static partial float OutputScale(int largest);
 
     /// <summary>
     /// Divides 128 columns by their row's scale, rounds them toward zero and stages the codes, 128 bytes a row. The quotients are
@@ -50,25 +50,25 @@ internal static class QuantizingEpilogue
     /// <param name="lower">The scale of the lower row.</param>
     /// <param name="lowerReciprocal">1 / <paramref name="lower"/>, correctly rounded.</param>
     [IntrinsicImplementation]
-    public static void StageCodesTowardZero<TAcc>(
+    public static partial void StageCodesTowardZero<TAcc>(
         TAcc acc, int first, int row, int swizzle, float upper, float upperReciprocal, float lower, float lowerReciprocal)
-        where TAcc : unmanaged => throw new NotSupportedException();
+        where TAcc : unmanaged;
 
     /// <summary>As <see cref="StageCodesTowardZero"/>, rounded to nearest even.</summary>
     [IntrinsicImplementation]
-    public static void StageCodesNearest<TAcc>(
+    public static partial void StageCodesNearest<TAcc>(
         TAcc acc, int first, int row, int swizzle, float upper, float upperReciprocal, float lower, float lowerReciprocal)
-        where TAcc : unmanaged => throw new NotSupportedException();
+        where TAcc : unmanaged;
 
     /// <summary>Writes one staged code to global memory where <paramref name="enabled"/> is not 0.</summary>
     [IntrinsicImplementation]
     [Ptx("{ .reg .pred P; .reg .b32 x; setp.ne.s32 P, $2, 0; ld.shared.u8 x, [$0]; @P st.global.b8 [$1], x; }")]
-    public static void CopyCode(int source, long target, int enabled) => throw new NotSupportedException();
+    public static partial void CopyCode(int source, long target, int enabled);
 
     /// <summary>Writes a float32 to global memory where <paramref name="enabled"/> is not 0.</summary>
     [IntrinsicImplementation]
     [Ptx("{ .reg .pred P; setp.ne.s32 P, $2, 0; @P st.global.f32 [$1], $0; }")]
-    public static void StoreScale(float scale, long target, int enabled) => throw new NotSupportedException();
+    public static partial void StoreScale(float scale, long target, int enabled);
 
     /// <summary>Adds a float32 to each of four neighbouring columns that exists.</summary>
     /// <param name="values">The four.</param>
@@ -81,7 +81,7 @@ internal static class QuantizingEpilogue
             setp.gt.s32 P, $2, 2; @P ld.global.nc.f32 v2, [$1+8]; setp.gt.s32 P, $2, 3; @P ld.global.nc.f32 v3, [$1+12];
             add.rn.f32 $d.0, $0.0, v0; add.rn.f32 $d.1, $0.1, v1; add.rn.f32 $d.2, $0.2, v2; add.rn.f32 $d.3, $0.3, v3; }
         """)]
-    public static Acc4 AddNeighbours(Acc4 values, long bias, int columns) => throw new NotSupportedException();
+    public static partial Acc4 AddNeighbours(Acc4 values, long bias, int columns);
 
     /// <summary>The bits of the largest magnitude of the warp's 128 columns, four a lane; those of a NaN where one of them is.</summary>
     /// <param name="values">The lane's four.</param>
@@ -95,7 +95,7 @@ internal static class QuantizingEpilogue
             shfl.sync.bfly.b32 y, x, 8, 0x1f, 0xffffffff; max.s32 x, x, y; shfl.sync.bfly.b32 y, x, 4, 0x1f, 0xffffffff; max.s32 x, x, y;
             shfl.sync.bfly.b32 y, x, 2, 0x1f, 0xffffffff; max.s32 x, x, y; shfl.sync.bfly.b32 y, x, 1, 0x1f, 0xffffffff; max.s32 $d, x, y; }
         """)]
-    public static int LargestOfWarp(Acc4 values, int columns) => throw new NotSupportedException();
+    public static partial int LargestOfWarp(Acc4 values, int columns);
 
     /// <summary>Divides four neighbours by their scale, rounds them toward zero and writes the codes that exist.</summary>
     /// <param name="values">The four.</param>
@@ -115,8 +115,7 @@ internal static class QuantizingEpilogue
             setp.ne.s32 V, $5, 0; @V st.global.b32 [$3], x;
             setp.gt.and.s32 P, $4, 0, !V; shr.u32 y, x, 0; @P st.global.b8 [$3+0], y; setp.gt.and.s32 P, $4, 1, !V; shr.u32 y, x, 8; @P st.global.b8 [$3+1], y; setp.gt.and.s32 P, $4, 2, !V; shr.u32 y, x, 16; @P st.global.b8 [$3+2], y; setp.gt.and.s32 P, $4, 3, !V; shr.u32 y, x, 24; @P st.global.b8 [$3+3], y; }
         """)]
-    public static void StoreCodesTowardZero(Acc4 values, float scale, float reciprocal, long target, int columns, int vector)
-        => throw new NotSupportedException();
+    public static partial void StoreCodesTowardZero(Acc4 values, float scale, float reciprocal, long target, int columns, int vector);
 
     /// <summary>As <see cref="StoreCodesTowardZero"/>, rounded to nearest even.</summary>
     [IntrinsicImplementation]
@@ -130,8 +129,7 @@ internal static class QuantizingEpilogue
             setp.ne.s32 V, $5, 0; @V st.global.b32 [$3], x;
             setp.gt.and.s32 P, $4, 0, !V; shr.u32 y, x, 0; @P st.global.b8 [$3+0], y; setp.gt.and.s32 P, $4, 1, !V; shr.u32 y, x, 8; @P st.global.b8 [$3+1], y; setp.gt.and.s32 P, $4, 2, !V; shr.u32 y, x, 16; @P st.global.b8 [$3+2], y; setp.gt.and.s32 P, $4, 3, !V; shr.u32 y, x, 24; @P st.global.b8 [$3+3], y; }
         """)]
-    public static void StoreCodesNearest(Acc4 values, float scale, float reciprocal, long target, int columns, int vector)
-        => throw new NotSupportedException();
+    public static partial void StoreCodesNearest(Acc4 values, float scale, float reciprocal, long target, int columns, int vector);
 }
 
 /// <summary>One value for each of a lane's two rows.</summary>

@@ -52,9 +52,9 @@ internal static partial class Wgmma
     /// <param name="nextRowScales">The same of the other rows.</param>
     /// <param name="weightScale">Shared address of the weight block's scale.</param>
     [IntrinsicImplementation]
-    public static TAcc MultiplyRowPairs<TAcc>(
+    public static partial TAcc MultiplyRowPairs<TAcc>(
         TAcc acc, int a, int b, int nextA, int nextB, int release, int rowScales, int nextRowScales, int weightScale)
-        where TAcc : unmanaged => throw new NotSupportedException();
+        where TAcc : unmanaged;
 
     /// <summary>
     /// The operands swapped, for few tokens: adds the product of 64 weight rows and 2 × fields tokens, times the weight block's

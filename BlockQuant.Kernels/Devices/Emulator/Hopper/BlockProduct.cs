@@ -31,6 +31,9 @@ internal sealed class BlockProduct
     /// <summary>What the FP8 codes mean.</summary>
     public static float[] Float8 { get; } = Enumerable.Range(0, 256).Select(Float8Codec.Decode).ToArray();
 
+    /// <summary>What the INT8 codes mean.</summary>
+    public static float[] Int8 { get; } = Enumerable.Range(0, 256).Select(code => (float)(sbyte)code).ToArray();
+
     /// <summary>The sum that a field of a lane of the warpgroup holds.</summary>
     public float this[int lane, int field] => sums[Fragment.Row(lane, field) * columns + Fragment.Column(lane, field)];
 
