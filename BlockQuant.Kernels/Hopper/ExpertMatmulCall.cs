@@ -55,4 +55,7 @@ internal readonly record struct ExpertMatmulCall
 
     /// <summary>Element type of C.</summary>
     public required OutputType OutputType { get; init; }
+
+    /// <summary>Bytes of an element of C.</summary>
+    public int ElementBytes => OutputType == OutputType.Single ? sizeof(float) : sizeof(ushort);
 }

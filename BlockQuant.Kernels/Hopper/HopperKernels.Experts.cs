@@ -22,28 +22,18 @@ internal sealed unsafe partial class HopperKernels
     public void Matmul(in ExpertMatmulCall call, IntPtr stream)
     {
         bool decode = call.Plan.Kind == HopperKernelKind.GroupedDecode;
-        int elementBytes = call.OutputType == OutputType.Single ? 4 : 2;
-        // Sixteen bytes at a time from prefill, four elements at a time from decode.
-        int chunk = decode ? 4 * elementBytes : 16;
-        long output = call.Output, outputPitch = (long)call.N * elementBytes, scales = call.ActivationScales;
-        long rowPitch = call.ScaleRowStride * 4, blockPitch = call.ScaleBlockStride * 4, weightScales = call.WeightScales;
-        long ends = call.Ends, tileOffsets = call.TileOffsets, outputRows = call.OutputRows;
-        int type = (int)call.OutputType, rows = call.Rows, columns = call.N, depth = call.K, experts = call.Experts;
-        int tileM = call.Plan.TileM, groupM = call.Plan.GroupM;
-        int vector = (output | outputPitch) % chunk == 0 ? 1 : 0;
-
+        var matmul = ExpertMatmulArguments.Of(call);
         byte* space = stackalloc byte[2 * sizeof(TensorMap) + 63];
         var maps = (TensorMap*)(((nint)space + 63) & ~63);
-        bool ragged = !decode && call.Plan.TileN == GroupedRaggedKernel.TileN;
-        TensorMap.EncodeBytes(maps, call.Activations, rows, depth, depth, ragged ? GroupedRaggedKernel.PieceM : tileM);
-        TensorMap.EncodeBytes(maps + 1, call.Weights, (long)experts * columns, depth, depth, call.Plan.TileN);
+        TensorMap.EncodeBytes(maps, call.Activations, call.Rows, call.K, call.K, ExpertMatmulArguments.BoxRows(call));
+        TensorMap.EncodeBytes(maps + 1, call.Weights, (long)call.Experts * call.N, call.K, call.K, call.Plan.TileN);
         void** arguments = stackalloc void*[]
         {
-            &output, &outputPitch, &type, &vector, &scales, &rowPitch, &blockPitch, &weightScales, &rows, &columns, &depth, &ends,
-            &tileOffsets, &experts, decode ? (void*)&outputRows : &groupM, maps, maps + 1,
+            &matmul.Output, &matmul.OutputPitch, &matmul.OutputType, &matmul.Vector, &matmul.RowScales, &matmul.RowPitch,
+            &matmul.BlockPitch, &matmul.WeightScales, &matmul.Rows, &matmul.Columns, &matmul.Depth, &matmul.Ends, &matmul.TileOffsets,
+            &matmul.Experts, decode ? (void*)&matmul.OutputRows : &matmul.GroupM, maps, maps + 1,
         };
-        long tiles = ExpertTileMap.RowTiles(rows, experts, tileM) * Tiles(columns, call.Plan.TileN);
-        Launch(HopperKernel.IndexOf(call.Plan), (int)Math.Min(checked((int)tiles), multiprocessors), 1, arguments, stream);
+        Launch(HopperKernel.IndexOf(call.Plan), ExpertMatmulArguments.Blocks(call, multiprocessors), 1, arguments, stream);
     }
 
     private void Launch(int kernel, int lanes, void* operands, IntPtr stream)

@@ -1,5 +1,4 @@
 using BlockQuant.Kernels.Cuda;
-using BlockQuant.Scheduling;
 
 namespace BlockQuant.Kernels.Hopper;
 
@@ -10,30 +9,20 @@ internal sealed unsafe partial class HopperKernels
     public void Matmul(in Int8MatmulCall call, IntPtr stream)
     {
         var product = call.Product;
-        bool quantizes = call.OutputScales != 0, decode = product.Plan.Kind == HopperKernelKind.Decode;
-        int elementBytes = quantizes ? 1 : product.OutputType == OutputType.Single ? 4 : 2;
-        long output = product.Output, outputPitch = product.OutputPitch * elementBytes, bias = call.Bias, scales = call.OutputScales;
-        long rowScales = product.ActivationScales, rowPitch = product.ScaleRowStride * 4, blockPitch = product.ScaleBlockStride * 4;
-        long weightScales = product.WeightScales;
-        int rows = product.M, columns = product.N, depth = product.K;
-        int last = decode ? (product.ConstantWeights ? 1 : 0) : product.Plan.GroupM;
-        // Sixteen bytes at a time from Prefill, four elements at a time from Decode.
-        int chunk = decode ? 4 * elementBytes : 16;
-        int vector = (output | outputPitch | (decode ? 0 : (long)columns * elementBytes)) % chunk == 0 ? 1 : 0;
-        int form = quantizes ? (call.Nearest ? 1 : 0) : (int)product.OutputType;
-
+        var matmul = Int8MatmulArguments.Of(call);
         byte* space = stackalloc byte[2 * sizeof(TensorMap) + 63];
         var maps = (TensorMap*)(((nint)space + 63) & ~63);
-        TensorMap.EncodeBytes(maps, product.Activations, rows, depth, product.ActivationPitch, product.Plan.TileM);
-        TensorMap.EncodeBytes(maps + 1, product.Weights, columns, depth, product.WeightPitch, product.Plan.TileN);
+        TensorMap.EncodeBytes(maps, product.Activations, product.M, product.K, product.ActivationPitch, product.Plan.TileM);
+        TensorMap.EncodeBytes(maps + 1, product.Weights, product.N, product.K, product.WeightPitch, product.Plan.TileN);
+        var common = &matmul.Product;
         void** arguments = stackalloc void*[]
         {
-            &output, &outputPitch, &form, &vector, &rowScales, &rowPitch, &blockPitch, &weightScales, &rows, &columns, &depth, &last,
-            &bias, &scales, maps, maps + 1,
+            &common->Output, &common->OutputPitch, &common->OutputType, &common->Store, &common->RowScales, &common->RowPitch,
+            &common->BlockPitch, &common->WeightScales, &common->Rows, &common->Columns, &common->Depth, &common->Last, &matmul.Bias,
+            &matmul.OutputScales, maps, maps + 1,
         };
-
-        int tiles = checked(Tiles(rows, product.Plan.TileM) * Tiles(columns, product.Plan.TileN));
-        int grid = decode ? tiles * product.Plan.SplitK : Math.Min(tiles, multiprocessors);
-        Launch(HopperKernel.IndexOfInt8(product.Plan, quantizes), grid, product.Plan.SplitK, arguments, stream);
+        Launch(
+            HopperKernel.IndexOfInt8(product.Plan, call.OutputScales != 0), MatmulArguments.Blocks(product, multiprocessors),
+            product.Plan.SplitK, arguments, stream);
     }
 }

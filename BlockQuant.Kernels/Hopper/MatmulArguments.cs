@@ -31,7 +31,7 @@ internal struct MatmulArguments
             Output = call.Output,
             OutputPitch = call.OutputPitch * call.ElementBytes,
             OutputType = (int)call.OutputType,
-            Store = (int)StoreOf(call, decode),
+            Store = (int)StoreOf(call),
             RowScales = call.ActivationScales,
             RowPitch = call.ScaleRowStride * sizeof(float),
             BlockPitch = call.ScaleBlockStride * sizeof(float),
@@ -50,17 +50,20 @@ internal struct MatmulArguments
         return call.Plan.Kind == HopperKernelKind.Decode ? tiles * call.Plan.SplitK : Math.Min(tiles, multiprocessors);
     }
 
-    private static OutputStore StoreOf(in MatmulCall call, bool decode)
+    /// <summary>How a kernel writes elements of a size without the copy engine.</summary>
+    public static OutputStore PlainStore(in MatmulCall call, int elementBytes)
     {
-        int elementBytes = call.ElementBytes;
-        long alignment = call.Output | call.OutputPitch * elementBytes;
         // Four elements at a time from Decode, sixteen bytes from Prefill.
-        if (decode)
-            return alignment % (4 * elementBytes) == 0 ? OutputStore.Vectors : OutputStore.Elements;
-        if (alignment % 16 != 0)
-            return OutputStore.Elements;
-        if (call.Plan.OverlapStores && elementBytes == 2 && OutputRing.Takes(call.Plan.TileN))
-            return OutputStore.Ring;
-        return call.N * elementBytes % 16 == 0 ? OutputStore.Vectors : OutputStore.Elements;
+        bool decode = call.Plan.Kind == HopperKernelKind.Decode;
+        int chunk = decode ? 4 * elementBytes : 16;
+        long alignment = call.Output | call.OutputPitch * elementBytes | (decode ? 0 : (long)call.N * elementBytes);
+        return alignment % chunk == 0 ? OutputStore.Vectors : OutputStore.Elements;
+    }
+
+    private static OutputStore StoreOf(in MatmulCall call)
+    {
+        bool overlaps = call.Plan.OverlapStores && call.ElementBytes == 2 && OutputRing.Takes(call.Plan.TileN)
+            && (call.Output | call.OutputPitch * call.ElementBytes) % 16 == 0;
+        return overlaps ? OutputStore.Ring : PlainStore(call, call.ElementBytes);
     }
 }

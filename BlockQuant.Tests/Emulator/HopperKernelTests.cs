@@ -7,7 +7,7 @@ using ILGPU.IR.Intrinsics;
 namespace BlockQuant.Tests.Emulator;
 
 /// <summary>The Hopper kernels' logic, run by the emulator with the CPU bodies of their intrinsics.</summary>
-internal sealed class HopperKernelTests : EmulatorFixture
+internal sealed partial class HopperKernelTests : EmulatorFixture
 {
     private const byte Untouched = 0xA5;
 
@@ -144,7 +144,11 @@ internal sealed class HopperKernelTests : EmulatorFixture
         var output = Upload(Enumerable.Repeat(Untouched, (problem.M + 1) * problem.OutputPitch * problem.ElementBytes).ToArray());
         var call = Call(problem, output.LoadEffectiveAddressAsPtr());
         HopperKernels.Supports(call).Should().BeTrue();
-        new EmulatedHopper(Accelerator, multiprocessors).Matmul(call);
+        var hopper = new EmulatedHopper(Accelerator, multiprocessors);
+        if (problem.IsInt8)
+            hopper.Matmul(Int8Call(problem, call));
+        else
+            hopper.Matmul(call);
         return Download(output);
     }
 

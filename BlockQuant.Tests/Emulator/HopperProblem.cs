@@ -4,10 +4,10 @@ using BlockQuant.Scheduling;
 
 namespace BlockQuant.Tests.Emulator;
 
-/// <summary>A small block-scaled FP8 matmul, and what a Hopper kernel makes of it to the bit.</summary>
+/// <summary>A small block-scaled FP8 or INT8 matmul, and what a Hopper kernel makes of it to the bit.</summary>
 /// <remarks>
-/// Codes are integers up to 8 unless asked otherwise, so that the product of 128 of them is exact in any order; scales are arbitrary.
-/// Rows are padded with codes that are NaN, which no result may see.
+/// FP8 codes are integers up to 8 unless asked otherwise, so that the product of 128 of them is exact in any order, as that of any INT8
+/// codes is; scales are arbitrary. Rows are padded with codes that are NaN, or 127 as INT8, which no result may see.
 /// </remarks>
 internal sealed record HopperProblem(HopperPlan Plan, int M, int N, int K, OutputType Output)
 {
@@ -21,6 +21,12 @@ internal sealed record HopperProblem(HopperPlan Plan, int M, int N, int K, Outpu
 
     /// <summary>The codes' largest magnitude.</summary>
     public int LargestCode { get; init; } = 8;
+
+    /// <summary>Whether codes are INT8, of any value.</summary>
+    public bool IsInt8 { get; init; }
+
+    /// <summary>Added to every row, [N]; empty for none.</summary>
+    public float[] Bias { get; init; } = [];
 
     public int Blocks => (K + 127) / 128;
 
@@ -53,10 +59,13 @@ internal sealed record HopperProblem(HopperPlan Plan, int M, int N, int K, Outpu
         (new QuantizedMatrix(Packed(Activations, M), M, K, Scales(M * Blocks, 3), QuantizationScheme.Fp8TokenGroup128),
             new QuantizedMatrix(Packed(Weights, N), N, K, WeightScales, QuantizationScheme.Fp8Block128));
 
+    /// <summary>[M, N] as stored.</summary>
+    public float[] Expected() => Array.ConvertAll(Unrounded(), Rounded);
+
     /// <summary>
-    /// [M, N] as stored: each part of K in float32, block after block, the two scales multiplied first; parts added in order.
+    /// [M, N] before it is stored: each part of K in float32, block after block, the two scales multiplied first; parts added in order.
     /// </summary>
-    public float[] Expected()
+    public float[] Unrounded()
     {
         byte[] activations = Activations, weights = Weights;
         float[] rowScales = Scales(M * Blocks, 3), weightScales = WeightScales;
@@ -71,12 +80,12 @@ internal sealed record HopperProblem(HopperPlan Plan, int M, int N, int K, Outpu
                 {
                     float product = 0;
                     for (int k = block * 128; k < Math.Min(block * 128 + 128, K); k++)
-                        product += Float8Codec.Decode(activations[m * CodePitch + k]) * Float8Codec.Decode(weights[n * CodePitch + k]);
+                        product += Value(activations[m * CodePitch + k]) * Value(weights[n * CodePitch + k]);
                     part = MathF.FusedMultiplyAdd(product, rowScales[m * Blocks + block] * weightScales[n / 128 * Blocks + block], part);
                 }
                 expected[i] += part;
             }
-            expected[i] = Rounded(expected[i]);
+            expected[i] += Bias.Length > 0 ? Bias[n] : 0;
         }
         return expected;
     }
@@ -90,19 +99,25 @@ internal sealed record HopperProblem(HopperPlan Plan, int M, int N, int K, Outpu
         return Array.ConvertAll(bits, b => Output == OutputType.Half ? HalfCodec.Decode(b) : BFloat16Codec.Decode(b));
     }
 
-    private float Rounded(float value) => Output switch
+    /// <summary>A number as stored.</summary>
+    public float Rounded(float value) => Output switch
     {
         OutputType.BFloat16 => BFloat16Codec.Decode(BFloat16Codec.Encode(value)),
         OutputType.Half => HalfCodec.Decode(HalfCodec.Encode(value)),
         _ => value,
     };
 
+    private float Value(byte code) => IsInt8 ? (sbyte)code : Float8Codec.Decode(code);
+
+    private byte Code(Random random) =>
+        IsInt8 ? (byte)random.Next() : (byte)Float8Codec.EncodeSaturating(random.Next(-LargestCode, LargestCode + 1));
+
     private byte[] Codes(int rows, int seed)
     {
         var random = new Random(seed);
         var codes = new byte[rows * CodePitch];
         for (int i = 0; i < codes.Length; i++)
-            codes[i] = i % CodePitch < K ? (byte)Float8Codec.EncodeSaturating(random.Next(-LargestCode, LargestCode + 1)) : NotANumber;
+            codes[i] = i % CodePitch < K ? Code(random) : NotANumber;
         return codes;
     }
 

@@ -7,27 +7,13 @@ namespace BlockQuant.Kernels.Hopper;
 /// <summary>Runs Hopper kernels on the emulator, with the CPU bodies of their intrinsics.</summary>
 /// <param name="accelerator">The emulator.</param>
 /// <param name="multiprocessors">How many blocks a persistent kernel takes to run at once.</param>
-internal sealed class EmulatedHopper(EmulatorAccelerator accelerator, int multiprocessors)
+internal sealed partial class EmulatedHopper(EmulatorAccelerator accelerator, int multiprocessors)
 {
     /// <summary>A matmul of operands at addresses of the host; an access outside of them is a fault.</summary>
     public void Matmul(in MatmulCall call)
     {
-        int blocks = (call.K + 127) / 128;
-        var activations = new MemoryRegion("activations", call.Activations, call.M, call.K, call.ActivationPitch);
-        var weights = new MemoryRegion("weights", call.Weights, call.N, call.K, call.WeightPitch);
-        var activationScales = call.ScaleBlockStride == 1
-            ? new MemoryRegion("activation scales", call.ActivationScales, call.M, blocks * 4, call.ScaleRowStride * 4)
-            : new MemoryRegion("activation scales", call.ActivationScales, blocks, call.M * 4, call.ScaleBlockStride * 4);
-        var weightScales = new MemoryRegion("weight scales", call.WeightScales, (call.N + 127) / 128, blocks * 4, blocks * 4);
-        var output = new MemoryRegion(
-            "output", call.Output, call.M, call.N * call.ElementBytes, call.OutputPitch * call.ElementBytes, IsWritable: true);
-        var memory = new AddressSpace(
-            [activations, weights, activationScales, weightScales, output],
-            [
-                new BoxMap(activations, call.Plan.TileM), new BoxMap(weights, call.Plan.TileN),
-                new BoxMap(output, OutputRing.BoxRows, call.ElementBytes),
-            ]);
-
+        var output = Output(call, call.ElementBytes);
+        var memory = Memory(call, [output], [new BoxMap(output, OutputRing.BoxRows, call.ElementBytes)]);
         var matmul = MatmulArguments.Of(call);
         Launch(
             HopperKernel.All[HopperKernel.IndexOf(call.Plan)], MatmulArguments.Blocks(call, multiprocessors), call.Plan.SplitK, memory,
@@ -49,6 +35,26 @@ internal sealed class EmulatedHopper(EmulatorAccelerator accelerator, int multip
             kernel.Name, values => method.Invoke(null, BindingFlags.DoNotWrapExceptions, null, values.Of, null), config,
             new Arguments(arguments), cluster, memory);
     }
+
+    private static MemoryRegion Output(in MatmulCall call, int elementBytes) =>
+        new("output", call.Output, call.M, call.N * elementBytes, call.OutputPitch * elementBytes, IsWritable: true);
+
+    // The operands, and what a kernel takes beside them.
+    private static AddressSpace Memory(in MatmulCall call, MemoryRegion[] others, BoxMap[] maps)
+    {
+        int blocks = (call.K + 127) / 128;
+        var activations = new MemoryRegion("activations", call.Activations, call.M, call.K, call.ActivationPitch);
+        var weights = new MemoryRegion("weights", call.Weights, call.N, call.K, call.WeightPitch);
+        var activationScales = ActivationScales(call.ActivationScales, call.M, blocks, call.ScaleRowStride, call.ScaleBlockStride);
+        var weightScales = new MemoryRegion("weight scales", call.WeightScales, (call.N + 127) / 128, blocks * 4, blocks * 4);
+        return new AddressSpace(
+            [activations, weights, activationScales, weightScales, .. others],
+            [new BoxMap(activations, call.Plan.TileM), new BoxMap(weights, call.Plan.TileN), .. maps]);
+    }
+
+    private static MemoryRegion ActivationScales(IntPtr address, int rows, int blocks, long rowStride, long blockStride) => blockStride == 1
+        ? new MemoryRegion("activation scales", address, rows, blocks * 4, rowStride * 4)
+        : new MemoryRegion("activation scales", address, blocks, rows * 4, blockStride * 4);
 
     private readonly record struct Arguments(object[] Of);
 }

@@ -1,0 +1,37 @@
+using BlockQuant.Emulator;
+using BlockQuant.Scheduling;
+
+namespace BlockQuant.Kernels.Hopper;
+
+/// <content>Products over rows sorted by expert.</content>
+internal sealed partial class EmulatedHopper
+{
+    /// <summary>A matmul of operands at addresses of the host; an access outside of them is a fault.</summary>
+    public void Matmul(in ExpertMatmulCall call)
+    {
+        int blocks = (call.K + 127) / 128, outputBytes = call.N * call.ElementBytes;
+        var activations = new MemoryRegion("activations", call.Activations, call.Rows, call.K, call.K);
+        var weights = new MemoryRegion("weights", call.Weights, (long)call.Experts * call.N, call.K, call.K);
+        List<MemoryRegion> regions =
+        [
+            activations,
+            weights,
+            ActivationScales(call.ActivationScales, call.Rows, blocks, call.ScaleRowStride, call.ScaleBlockStride),
+            new MemoryRegion("weight scales", call.WeightScales, (long)call.Experts * ((call.N + 127) / 128), blocks * 4, blocks * 4),
+            new MemoryRegion("ends", call.Ends, 1, call.Experts * 4, call.Experts * 4),
+            new MemoryRegion("tile offsets", call.TileOffsets, 1, (call.Experts + 1) * 4, (call.Experts + 1) * 4),
+            new MemoryRegion("output", call.Output, call.Rows, outputBytes, outputBytes, IsWritable: true),
+        ];
+        if (call.OutputRows != 0)
+            regions.Add(new MemoryRegion("output rows", call.OutputRows, 1, call.Rows * 4, call.Rows * 4));
+        var memory = new AddressSpace(
+            regions, [new BoxMap(activations, ExpertMatmulArguments.BoxRows(call)), new BoxMap(weights, call.Plan.TileN)]);
+
+        var matmul = ExpertMatmulArguments.Of(call);
+        object last = call.Plan.Kind == HopperKernelKind.GroupedDecode ? (object)matmul.OutputRows : matmul.GroupM;
+        Launch(
+            HopperKernel.All[HopperKernel.IndexOf(call.Plan)], ExpertMatmulArguments.Blocks(call, multiprocessors), 1, memory, matmul.Output,
+            matmul.OutputPitch, matmul.OutputType, matmul.Vector, matmul.RowScales, matmul.RowPitch, matmul.BlockPitch, matmul.WeightScales,
+            matmul.Rows, matmul.Columns, matmul.Depth, matmul.Ends, matmul.TileOffsets, matmul.Experts, last);
+    }
+}
