@@ -1,5 +1,4 @@
 using BlockQuant.Kernels.Hopper;
-using BlockQuant.Kernels.Portable;
 using BlockQuant.Kernels.TensorCores;
 using BlockQuant.Kernels.TensorCores.Dense;
 using BlockQuant.Scheduling;
@@ -39,13 +38,8 @@ internal static class DenseTensorCores
             }),
             Vector = ((address | (output.Columns * sizeof(T))) & 15) == 0 ? 1 : 0,
         };
-        TensorCoreGrid grid = new()
-        {
-            X = MatrixIndex.CeilDivide(activations.Rows, plan.TileM),
-            Y = MatrixIndex.CeilDivide(weights.Rows, DenseKernel.TileN),
-        };
         IntPtr handle = device.BindCudaStream(device.Ordered(stream));
         void** arguments = stackalloc void*[] { &call };
-        TensorCoreKernels.Current.Launch(DenseKernels.Of(plan), grid, arguments, handle);
+        TensorCoreKernels.Current.Launch(DenseKernels.Of(plan), DenseKernels.Grid(call, plan), arguments, handle);
     }
 }

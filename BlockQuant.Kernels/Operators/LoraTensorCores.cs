@@ -34,11 +34,13 @@ internal static class LoraTensorCores
         }
 
         // Elsewhere a view has no address to ask for.
-        if (device.Kind != DeviceKind.Cuda)
-        {
-            return "it is no CUDA device";
-        }
+        return device.Kind != DeviceKind.Cuda ? "it is no CUDA device" : Obstacle(input, slices, depthMultiple);
+    }
 
+    private static string? Obstacle<TX, TW>(LoraInput<TX> input, ReadOnlySpan<LoraSlice<TW>> slices, int depthMultiple)
+        where TX : unmanaged
+        where TW : unmanaged
+    {
         if (input.IsQuantized && input.Scales.Columns > 1 && (input.BlockColumns != ScaleColumns || input.ScaleColumnOffset != 0))
         {
             return "a scale of the input covers neither the row nor 128 columns from the first on";
@@ -75,6 +77,38 @@ internal static class LoraTensorCores
         where TX : unmanaged
         where TW : unmanaged
         where TOut : unmanaged
+        => Launch(device, ShrinkLaunch(x, slices, map, scaling, output, rank, plan, dependentLaunch), slices, stream);
+
+    public static void Expand<TX, TW, TOut>(
+        ComputeDevice device,
+        LoraInput<TX> y,
+        ReadOnlySpan<LoraSlice<TW>> slices,
+        AdapterMapView map,
+        MatrixView<TOut> output,
+        long widest,
+        long firstColumn,
+        bool add,
+        LoraTensorPlan plan,
+        bool dependentLaunch,
+        AcceleratorStream? stream)
+        where TX : unmanaged
+        where TW : unmanaged
+        where TOut : unmanaged
+        => Launch(device, ExpandLaunch(y, slices, map, output, widest, firstColumn, add, plan, dependentLaunch), slices, stream);
+
+    /// <summary>The launch of a shrink.</summary>
+    public static LoraLaunch ShrinkLaunch<TX, TW, TOut>(
+        LoraInput<TX> x,
+        ReadOnlySpan<LoraSlice<TW>> slices,
+        AdapterMapView map,
+        float scaling,
+        MatrixView<TOut> output,
+        long rank,
+        LoraTensorPlan plan,
+        bool dependentLaunch)
+        where TX : unmanaged
+        where TW : unmanaged
+        where TOut : unmanaged
     {
         LoraCall call = Call(x, slices, map, output) with
         {
@@ -92,11 +126,11 @@ internal static class LoraTensorCores
             Cluster = plan.Split,
             DependentLaunch = dependentLaunch,
         };
-        Launch(device, Kernels<TX, TW>.Shrink!, call, slices, 0, grid, stream);
+        return new LoraLaunch(Kernels<TX, TW>.Shrink!, call, grid, 0);
     }
 
-    public static void Expand<TX, TW, TOut>(
-        ComputeDevice device,
+    /// <summary>The launch of an expand.</summary>
+    public static LoraLaunch ExpandLaunch<TX, TW, TOut>(
         LoraInput<TX> y,
         ReadOnlySpan<LoraSlice<TW>> slices,
         AdapterMapView map,
@@ -105,14 +139,13 @@ internal static class LoraTensorCores
         long firstColumn,
         bool add,
         LoraTensorPlan plan,
-        bool dependentLaunch,
-        AcceleratorStream? stream)
+        bool dependentLaunch)
         where TX : unmanaged
         where TW : unmanaged
         where TOut : unmanaged
     {
         int vector = 1;
-        bool wide = Obstacle(device, y, slices, 16, cast: false) is null;
+        bool wide = Obstacle(y, slices, 16) is null;
         long column = firstColumn;
         foreach (LoraSlice<TW> slice in slices)
         {
@@ -136,33 +169,47 @@ internal static class LoraTensorCores
             Y = MatrixIndex.CeilDivide(widest, ExpandKernel.TileN * ExpandKernel.Warps * plan.Turns),
             DependentLaunch = dependentLaunch,
         };
-        Launch(device, (wide ? Kernels<TX, TW>.WideExpand : Kernels<TX, TW>.Expand)!, call, slices, firstColumn, grid, stream);
+        return new LoraLaunch((wide ? Kernels<TX, TW>.WideExpand : Kernels<TX, TW>.Expand)!, call, grid, firstColumn);
     }
 
-    private static unsafe void Launch<TW>(
-        ComputeDevice device, TensorCoreKernel kernel, LoraCall call, ReadOnlySpan<LoraSlice<TW>> slices, long column, TensorCoreGrid grid, AcceleratorStream? stream)
+    /// <summary>Writes the next slices' parameters, as many as one launch takes.</summary>
+    /// <param name="slices">All slices.</param>
+    /// <param name="first">The first of them.</param>
+    /// <param name="column">The column of an expand's output where it begins; then where the slice after the last does.</param>
+    /// <param name="parameters">Where they go, <see cref="SliceParameter.Capacity"/> places.</param>
+    /// <returns>How many there are.</returns>
+    public static int Fill<TW>(ReadOnlySpan<LoraSlice<TW>> slices, int first, ref long column, Span<SliceParameter> parameters)
         where TW : unmanaged
     {
-        if (grid.X == 0)
+        int count = Math.Min(slices.Length - first, SliceParameter.Capacity);
+        for (int i = 0; i < count; i++)
+        {
+            parameters[i] = Parameter(slices[first + i], column);
+            column += slices[first + i].Rows;
+        }
+
+        return count;
+    }
+
+    private static unsafe void Launch<TW>(ComputeDevice device, LoraLaunch launch, ReadOnlySpan<LoraSlice<TW>> slices, AcceleratorStream? stream)
+        where TW : unmanaged
+    {
+        if (launch.Grid.X == 0)
         {
             return;
         }
 
         IntPtr handle = device.BindCudaStream(device.Ordered(stream));
         TensorCoreKernels kernels = TensorCoreKernels.Current;
+        LoraCall call = launch.Call;
+        long column = launch.FirstColumn;
         var parameters = stackalloc SliceParameter[SliceParameter.Capacity];
         void** arguments = stackalloc void*[] { &call, parameters };
         for (int first = 0; first < slices.Length; first += SliceParameter.Capacity)
         {
-            int count = Math.Min(slices.Length - first, SliceParameter.Capacity);
-            for (int i = 0; i < count; i++)
-            {
-                parameters[i] = Parameter(slices[first + i], column);
-                column += slices[first + i].Rows;
-            }
-
+            int count = Fill(slices, first, ref column, new Span<SliceParameter>(parameters, SliceParameter.Capacity));
             call.FirstSlice = first;
-            kernels.Launch(kernel, grid with { Z = count }, arguments, handle);
+            kernels.Launch(launch.Kernel, launch.Grid with { Z = count }, arguments, handle);
         }
     }
 

@@ -1,3 +1,4 @@
+using BlockQuant.Kernels.Portable;
 using BlockQuant.Scheduling;
 
 namespace BlockQuant.Kernels.TensorCores.Dense;
@@ -21,6 +22,13 @@ internal static class DenseKernels
         (KernelFamily.TensorFloat16, 64) => Float16Tile64,
         (KernelFamily.TensorFloat16, 16) => Float16Tile16,
         _ => throw new ArgumentException($"No kernel has the tile of {plan}.", nameof(plan)),
+    };
+
+    /// <summary>The groups of a launch: one for each tile.</summary>
+    public static TensorCoreGrid Grid(in DenseCall call, DenseTensorPlan plan) => new()
+    {
+        X = MatrixIndex.CeilDivide(call.M, plan.TileM),
+        Y = MatrixIndex.CeilDivide(call.N, DenseKernel.TileN),
     };
 
     private static TensorCoreKernel Large<TProduct>(string type, int architecture)
