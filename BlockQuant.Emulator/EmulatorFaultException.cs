@@ -74,6 +74,7 @@ public sealed class EmulatorFaultException : Exception
         FaultKind.BarrierMisuse => "mbarrier misuse",
         FaultKind.UnfinishedCopy => "unfinished copy",
         FaultKind.ExitedGroupAccess => "access to an exited group's shared memory",
+        FaultKind.EarlyAccess => "access ahead of the kernels before",
         FaultKind.Deadlock => "deadlock",
         _ => "exception",
     };

@@ -54,6 +54,9 @@ public enum FaultKind
     /// <summary>An access to the shared memory of a group of the cluster whose lanes have all left.</summary>
     ExitedGroupAccess,
 
+    /// <summary>A lane of a dependent launch, which has not waited for the kernels ahead, accessed global memory that they may write.</summary>
+    EarlyAccess,
+
     /// <summary>All lanes that are left wait, and none can go on.</summary>
     Deadlock,
 

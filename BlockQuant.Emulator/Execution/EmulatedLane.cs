@@ -35,6 +35,9 @@ internal sealed class EmulatedLane(EmulatedGroup group, int index)
 
     public LaneState State { get; set; }
 
+    /// <summary>Whether kernels ahead of the launch may still run, as far as the lane knows.</summary>
+    public bool IsEarly { get; set; }
+
     /// <summary>The thread that the lane's stack lies on.</summary>
     public LaneThread? Host { get; set; }
 
@@ -126,6 +129,7 @@ internal sealed class EmulatedLane(EmulatedGroup group, int index)
     {
         State = LaneState.Unstarted;
         AllocationCount = 0;
+        IsEarly = Group.Launch.Memory.IsDependent;
         WaitsAt = null;
         WaitsFor = null;
         Host = null;

@@ -37,15 +37,29 @@ internal sealed unsafe class AddressSpace(IReadOnlyList<MemoryRegion> regions, I
     /// <summary>The tensor maps.</summary>
     public IReadOnlyList<BoxMap> Maps => maps;
 
+    /// <summary>The bytes of the launch's parameter that lanes read at offsets of their own.</summary>
+    public ReadOnlyMemory<byte> Parameter { get; init; }
+
+    /// <summary>
+    /// Whether the launch may begin before the kernels ahead of it in the stream have ended. A lane that has not waited for them
+    /// reaches nothing but by <see cref="LoadEarly"/>.
+    /// </summary>
+    public bool IsDependent { get; init; }
+
     /// <summary>Reads an element.</summary>
     public T Load<T>(long address)
         where T : unmanaged
-        => *(T*)CheckAligned(address, sizeof(T), isWrite: false);
+        => *(T*)Aligned(Check(address, sizeof(T), isWrite: false), sizeof(T));
+
+    /// <summary>Reads an element that kernels ahead of the launch may yet write: it may be used for guesses alone.</summary>
+    public T LoadEarly<T>(long address)
+        where T : unmanaged
+        => *(T*)Aligned(Find(address, sizeof(T), isWrite: false), sizeof(T));
 
     /// <summary>Writes an element.</summary>
     public void Store<T>(long address, T value)
         where T : unmanaged
-        => *(T*)CheckAligned(address, sizeof(T), isWrite: true) = value;
+        => *(T*)Aligned(Check(address, sizeof(T), isWrite: true), sizeof(T)) = value;
 
     /// <summary>Bytes of one row for reading, not aligned.</summary>
     public ReadOnlySpan<byte> Read(long address, int size) => new(Check(address, size, isWrite: false), size);
@@ -53,7 +67,11 @@ internal sealed unsafe class AddressSpace(IReadOnlyList<MemoryRegion> regions, I
     /// <summary>Bytes of one row for writing, not aligned.</summary>
     public Span<byte> Write(long address, int size) => new(Check(address, size, isWrite: true), size);
 
-    private void* Check(long address, int size, bool isWrite)
+    private void* Check(long address, int size, bool isWrite) => !IsDependent || EmulatedLane.CurrentOrNone is not { IsEarly: true }
+        ? Find(address, size, isWrite)
+        : throw EmulatorFaultException.Of(FaultKind.EarlyAccess, $"{size} bytes at address 0x{address:x}, before it has waited for the kernels ahead");
+
+    private void* Find(long address, int size, bool isWrite)
     {
         foreach (MemoryRegion region in regions)
         {
@@ -65,7 +83,7 @@ internal sealed unsafe class AddressSpace(IReadOnlyList<MemoryRegion> regions, I
             $"{size} bytes at address 0x{address:x}; the launch has {string.Join(", ", regions)}");
     }
 
-    private void* CheckAligned(long address, int size, bool isWrite) => address % size == 0
-        ? Check(address, size, isWrite)
-        : throw EmulatorFaultException.Of(FaultKind.MisalignedAccess, $"{size} bytes at address 0x{address:x}, which is no multiple of {size}");
+    private static void* Aligned(void* address, int size) => (long)address % size == 0
+        ? address
+        : throw EmulatorFaultException.Of(FaultKind.MisalignedAccess, $"{size} bytes at address 0x{(long)address:x}, which is no multiple of {size}");
 }

@@ -17,7 +17,7 @@ internal struct LaneSearch
 }
 
 /// <summary>What the lanes of a warp find together; all take part, and the results are the same in all.</summary>
-internal static class Lanes
+internal static partial class Lanes
 {
     /// <summary>The lane whose count, the lanes' counts laid end to end, holds the place <paramref name="target"/>.</summary>
     /// <param name="count">This lane's count, not below 0.</param>
@@ -32,12 +32,12 @@ internal static class Lanes
             vote.sync.ballot.b32 m, p, 0xffffffff; brev.b32 m, m; clz.b32 m, m; mov.b32 $d.0, m;
             shfl.sync.idx.b32 $d.1, e, m, 0x1f, 0xffffffff; shfl.sync.idx.b32 $d.2, s, 31, 0x1f, 0xffffffff; }
         """)]
-    public static LaneSearch Find(int count, int target) => throw new NotSupportedException();
+    public static partial LaneSearch Find(int count, int target);
 
     /// <summary>The value of one lane, in every lane.</summary>
     [IntrinsicImplementation]
     [Ptx("shfl.sync.idx.b32 $d, $0, $1, 0x1f, 0xffffffff;")]
-    public static int Broadcast(int value, int lane) => throw new NotSupportedException();
+    public static partial int Broadcast(int value, int lane);
 
     /// <summary>The values of eight neighbouring lanes, <paramref name="first"/> and on, which may differ from lane to lane.</summary>
     [IntrinsicImplementation]
@@ -47,5 +47,5 @@ internal static class Lanes
             add.s32 l, l, 1; shfl.sync.idx.b32 $d.4, $0, l, 0x1f, 0xffffffff; add.s32 l, l, 1; shfl.sync.idx.b32 $d.5, $0, l, 0x1f, 0xffffffff;
             add.s32 l, l, 1; shfl.sync.idx.b32 $d.6, $0, l, 0x1f, 0xffffffff; add.s32 l, l, 1; shfl.sync.idx.b32 $d.7, $0, l, 0x1f, 0xffffffff; }
         """)]
-    public static Acc8 Neighbours(float value, int first) => throw new NotSupportedException();
+    public static partial Acc8 Neighbours(float value, int first);
 }

@@ -7,7 +7,7 @@ namespace BlockQuant.Kernels.TensorCores.Intrinsics;
 /// Eight neighbours of an output row: read as float32 and written rounded. The first <c>count</c> of them exist; <c>vector</c> is not 0 where all
 /// do and the address is a multiple of 16.
 /// </summary>
-internal static class OutputRow
+internal static partial class OutputRow
 {
     /// <summary>Reads bfloat16.</summary>
     [IntrinsicImplementation]
@@ -23,7 +23,7 @@ internal static class OutputRow
             shl.b32 $d.0, y0, 16; and.b32 $d.1, y0, 0xffff0000; shl.b32 $d.2, y1, 16; and.b32 $d.3, y1, 0xffff0000;
             shl.b32 $d.4, y2, 16; and.b32 $d.5, y2, 0xffff0000; shl.b32 $d.6, y3, 16; and.b32 $d.7, y3, 0xffff0000; }
         """)]
-    public static Acc8 LoadBFloat16(long source, int count, int vector) => throw new NotSupportedException();
+    public static partial Acc8 LoadBFloat16(long source, int count, int vector);
 
     /// <summary>Reads IEEE half.</summary>
     [IntrinsicImplementation]
@@ -38,7 +38,7 @@ internal static class OutputRow
             cvt.f32.f16 $d.0, x0; cvt.f32.f16 $d.1, x1; cvt.f32.f16 $d.2, x2; cvt.f32.f16 $d.3, x3;
             cvt.f32.f16 $d.4, x4; cvt.f32.f16 $d.5, x5; cvt.f32.f16 $d.6, x6; cvt.f32.f16 $d.7, x7; }
         """)]
-    public static Acc8 LoadHalf(long source, int count, int vector) => throw new NotSupportedException();
+    public static partial Acc8 LoadHalf(long source, int count, int vector);
 
     /// <summary>Reads float32.</summary>
     [IntrinsicImplementation]
@@ -53,7 +53,7 @@ internal static class OutputRow
             mov.f32 $d.0, x0; mov.f32 $d.1, x1; mov.f32 $d.2, x2; mov.f32 $d.3, x3;
             mov.f32 $d.4, x4; mov.f32 $d.5, x5; mov.f32 $d.6, x6; mov.f32 $d.7, x7; }
         """)]
-    public static Acc8 LoadSingle(long source, int count, int vector) => throw new NotSupportedException();
+    public static partial Acc8 LoadSingle(long source, int count, int vector);
 
     /// <summary>Writes bfloat16, rounded to nearest even.</summary>
     [IntrinsicImplementation]
@@ -67,7 +67,7 @@ internal static class OutputRow
             setp.gt.s32 P, $2, 4; @P st.global.b16 [$1+8], x4; setp.gt.s32 P, $2, 5; @P st.global.b16 [$1+10], x5;
             setp.gt.s32 P, $2, 6; @P st.global.b16 [$1+12], x6; setp.gt.s32 P, $2, 7; @P st.global.b16 [$1+14], x7; DONE: }
         """)]
-    public static void StoreBFloat16(Acc8 values, long target, int count, int vector) => throw new NotSupportedException();
+    public static partial void StoreBFloat16(Acc8 values, long target, int count, int vector);
 
     /// <summary>Writes IEEE half, rounded to nearest even.</summary>
     [IntrinsicImplementation]
@@ -81,7 +81,7 @@ internal static class OutputRow
             setp.gt.s32 P, $2, 4; @P st.global.b16 [$1+8], x4; setp.gt.s32 P, $2, 5; @P st.global.b16 [$1+10], x5;
             setp.gt.s32 P, $2, 6; @P st.global.b16 [$1+12], x6; setp.gt.s32 P, $2, 7; @P st.global.b16 [$1+14], x7; DONE: }
         """)]
-    public static void StoreHalf(Acc8 values, long target, int count, int vector) => throw new NotSupportedException();
+    public static partial void StoreHalf(Acc8 values, long target, int count, int vector);
 
     /// <summary>Writes float32.</summary>
     [IntrinsicImplementation]
@@ -94,5 +94,5 @@ internal static class OutputRow
             setp.gt.s32 P, $2, 4; @P st.global.f32 [$1+16], $0.4; setp.gt.s32 P, $2, 5; @P st.global.f32 [$1+20], $0.5;
             setp.gt.s32 P, $2, 6; @P st.global.f32 [$1+24], $0.6; setp.gt.s32 P, $2, 7; @P st.global.f32 [$1+28], $0.7; DONE: }
         """)]
-    public static void StoreSingle(Acc8 values, long target, int count, int vector) => throw new NotSupportedException();
+    public static partial void StoreSingle(Acc8 values, long target, int count, int vector);
 }

@@ -12,7 +12,7 @@ namespace BlockQuant.Kernels.TensorCores.Intrinsics;
 /// of the tensor core's places along K an element takes does not matter as long as it is the same in both operands, so that a lane reads its
 /// stretch as it lies in memory.
 /// </remarks>
-internal static class TensorCore
+internal static partial class TensorCore
 {
     /// <summary>Adds a product in float16; FP8 codes become float16 first, which holds them exactly.</summary>
     /// <typeparam name="TA">The fragment of a row: FP8 codes in 1 or 4 registers, float16 in 2 or 8.</typeparam>
@@ -22,15 +22,13 @@ internal static class TensorCore
     /// <param name="lower">Row l / 4 + 8.</param>
     /// <param name="column">Column l / 4.</param>
     [IntrinsicImplementation]
-    public static Acc4 MultiplyFloat16<TA, TB>(Acc4 acc, TA upper, TA lower, TB column)
+    public static partial Acc4 MultiplyFloat16<TA, TB>(Acc4 acc, TA upper, TA lower, TB column)
         where TA : unmanaged
-        where TB : unmanaged
-        => throw new NotSupportedException();
+        where TB : unmanaged;
 
     /// <summary>As <see cref="MultiplyFloat16"/> in bfloat16, which holds FP8 codes exactly too.</summary>
     [IntrinsicImplementation]
-    public static Acc4 MultiplyBFloat16<TA, TB>(Acc4 acc, TA upper, TA lower, TB column)
+    public static partial Acc4 MultiplyBFloat16<TA, TB>(Acc4 acc, TA upper, TA lower, TB column)
         where TA : unmanaged
-        where TB : unmanaged
-        => throw new NotSupportedException();
+        where TB : unmanaged;
 }

@@ -11,7 +11,7 @@ namespace BlockQuant.Kernels.TensorCores.Intrinsics;
 /// weights. Of each 32 weight rows, row 8i + 2j + b is column 2i + b of the tensor core's tile j, so that a lane's sums are eight neighbours of an
 /// output row. The accumulator has, for each 16 activation rows, for each 32 weight rows, for j = 0 … 3, the four sums of a tile.
 /// </remarks>
-internal static class WarpTile
+internal static partial class WarpTile
 {
     /// <summary>Multiplies by FP8 tensor cores.</summary>
     /// <typeparam name="TAcc">16 floats for 16 × 32, 64 for 32 × 64.</typeparam>
@@ -23,15 +23,13 @@ internal static class WarpTile
     /// <param name="rowScales">Shared address of the scale of row lane / 4; eight rows on, the next is 32 bytes on.</param>
     /// <param name="weightScale">Shared address of the weight block's scale.</param>
     [IntrinsicImplementation]
-    public static TAcc MultiplyFloat8<TAcc>(
+    public static partial TAcc MultiplyFloat8<TAcc>(
         TAcc acc, int activations, int activationSwizzle, int weights, int weightSwizzle, int rowScales, int weightScale)
-        where TAcc : unmanaged
-        => throw new NotSupportedException();
+        where TAcc : unmanaged;
 
     /// <summary>As <see cref="MultiplyFloat8"/> by float16 tensor cores, the codes expanded by integer arithmetic.</summary>
     [IntrinsicImplementation]
-    public static TAcc MultiplyFloat16<TAcc>(
+    public static partial TAcc MultiplyFloat16<TAcc>(
         TAcc acc, int activations, int activationSwizzle, int weights, int weightSwizzle, int rowScales, int weightScale)
-        where TAcc : unmanaged
-        => throw new NotSupportedException();
+        where TAcc : unmanaged;
 }

@@ -9,7 +9,7 @@ namespace BlockQuant.Kernels.TensorCores.Lora;
 /// place of its own slice.
 /// </summary>
 [StructLayout(LayoutKind.Sequential)]
-internal struct SliceParameter
+internal partial struct SliceParameter
 {
     /// <summary>Slices that one launch can take.</summary>
     public const int Capacity = 8;
@@ -85,10 +85,10 @@ internal struct SliceParameter
     /// <summary>Eight bytes of the parameter, <paramref name="field"/> bytes behind an offset.</summary>
     [IntrinsicImplementation]
     [Ptx("{ .reg .b64 a, o; mov.b64 a, slices; cvt.s64.s32 o, $0; add.s64 a, a, o; ld.param.b64 $d, [a+$1]; }")]
-    public static long ReadInt64(int offset, int field) => throw new NotSupportedException();
+    public static partial long ReadInt64(int offset, int field);
 
     /// <summary>Four bytes of the parameter, <paramref name="field"/> bytes behind an offset.</summary>
     [IntrinsicImplementation]
     [Ptx("{ .reg .b64 a, o; mov.b64 a, slices; cvt.s64.s32 o, $0; add.s64 a, a, o; ld.param.b32 $d, [a+$1]; }")]
-    public static int ReadInt32(int offset, int field) => throw new NotSupportedException();
+    public static partial int ReadInt32(int offset, int field);
 }
