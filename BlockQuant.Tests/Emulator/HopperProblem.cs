@@ -32,7 +32,8 @@ internal sealed record HopperProblem(HopperPlan Plan, int M, int N, int K, Outpu
 
     public int WeightBlocks => (N + 127) / 128;
 
-    public int CodePitch => (K + 31) / 16 * 16;
+    /// <summary>Codes from one row to the next.</summary>
+    public int CodePitch { get; init; } = (K + 31) / 16 * 16;
 
     public int OutputPitch => N + OutputPadding;
 

@@ -7,6 +7,9 @@ internal sealed class LoraData(ComputeDevice device, Random random) : IDisposabl
 {
     private readonly List<IDisposable> owned = [];
 
+    /// <summary>Whether values are small integers and scales powers of two, so that float32 holds every sum exactly in any order.</summary>
+    public bool IsExact { get; init; }
+
     /// <summary>Full-precision or FP8 weights with strides of their own; the gaps hold NaN, which would spoil every sum.</summary>
     public (LoraSlice<T> Slice, AdapterWeights Weights) Slice<T>(
         QuantizationScheme? scheme, int adapters, int rows, int columns, int rowGap = 0, int adapterGap = 0, int rowOffset = 0, int columnOffset = 0)
@@ -16,7 +19,7 @@ internal sealed class LoraData(ComputeDevice device, Random random) : IDisposabl
         int adapterStride = rows * rowStride + adapterGap;
         var elements = new T[adapters * adapterStride];
         Array.Fill(elements, From<T>(float.NaN));
-        float[] values = RandomData.Normal(random, adapters * rows * columns);
+        float[] values = Values(adapters * rows * columns);
         (long scaleRows, long scaleColumns) = scheme?.ScaleShape(rows, columns, rowOffset, columnOffset) ?? (0, 0);
         (long blockRows, long blockColumns) = scheme?.BlockOf(rows, columns) ?? (1, 1);
         float[] scales = Scales(adapters * scaleRows * scaleColumns);
@@ -48,7 +51,7 @@ internal sealed class LoraData(ComputeDevice device, Random random) : IDisposabl
         where T : unmanaged
     {
         int rows = slices * tokens;
-        T[] elements = Array.ConvertAll(RandomData.Normal(random, rows * columns), From<T>);
+        T[] elements = Array.ConvertAll(Values(rows * columns), From<T>);
         double[] values = Array.ConvertAll(elements, element => (double)ToSingle(element));
         var matrix = new MatrixView<T>(Own(device.Upload<T>(elements)).View, rows, columns);
         if (scheme is null)
@@ -112,12 +115,17 @@ internal sealed class LoraData(ComputeDevice device, Random random) : IDisposabl
             _ => (float)(object)value,
         };
 
+    /// <summary>Random values.</summary>
+    public float[] Values(int count) => IsExact
+        ? Enumerable.Range(0, count).Select(_ => (float)random.Next(-8, 9)).ToArray()
+        : RandomData.Normal(random, count);
+
     private float[] Scales(long count)
     {
         var scales = new float[count];
         for (int i = 0; i < scales.Length; i++)
         {
-            scales[i] = (float)Math.Pow(2, 6 * random.NextDouble() - 3);
+            scales[i] = (float)Math.Pow(2, IsExact ? random.Next(-2, 3) : 6 * random.NextDouble() - 3);
         }
 
         return scales;

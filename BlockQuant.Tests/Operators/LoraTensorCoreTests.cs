@@ -209,7 +209,8 @@ public sealed class LoraTensorCoreTests
         }
     }
 
-    private static (QuantizationScheme? Input, QuantizationScheme? Weight) Schemes(LoraMode mode) => mode switch
+    /// <summary>What a mode quantizes: input and weights.</summary>
+    internal static (QuantizationScheme? Input, QuantizationScheme? Weight) Schemes(LoraMode mode) => mode switch
     {
         LoraMode.Unquantized => (null, null),
         LoraMode.Tensor => (QuantizationScheme.Fp8Tensor, QuantizationScheme.Fp8Tensor),
