@@ -125,6 +125,7 @@ public sealed class Checkpoint : ITensorSource, IDisposable
     /// <param name="name">The tensor.</param>
     /// <returns>The elements, row-major.</returns>
     /// <exception cref="SafetensorsException">There is no such tensor, it has another element type, or it has more elements than an array holds.</exception>
+    /// <exception cref="NotSupportedException">The format has no element type for <typeparamref name="T"/>.</exception>
     public T[] Read<T>(string name)
         where T : unmanaged
     {

@@ -67,6 +67,7 @@ public sealed record SafetensorsTensor(string Name, SafetensorsDType DType, long
     /// <param name="name">The name.</param>
     /// <param name="elements">The elements, row-major; copied.</param>
     /// <param name="shape">The extents, outermost first.</param>
+    /// <exception cref="NotSupportedException">The format has no element type for <typeparamref name="T"/>.</exception>
     public static SafetensorsTensor From<T>(string name, ReadOnlySpan<T> elements, params long[] shape)
         where T : unmanaged =>
         new(name, SafetensorsElement.TypeOf<T>(), shape, MemoryMarshal.AsBytes(elements).ToArray());

@@ -1,4 +1,6 @@
-namespace BlockQuant.Kernels.Cuda;
+using BlockQuant.Kernels.Cuda;
+
+namespace BlockQuant;
 
 /// <summary>A CUDA driver call that failed: which call, and the driver's name for the error.</summary>
 public sealed class CudaException : DeviceException
