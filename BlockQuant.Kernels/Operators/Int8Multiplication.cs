@@ -73,6 +73,12 @@ internal static class Int8Multiplication
         bool fits = HopperMultiplication.FitsTiles(activations, weights), nearest = Int8Output.IsNearest(rounding);
         TilePlan plan = Int8Scheduler.PlanQuantized(
             activations.Rows, weights.Rows, weights.Columns, output.BlockColumns, device.Traits, overrides, fits);
+        if (output.Codes.Data.Length == 0)
+        {
+            Int8Output.LaunchEmpty(device, output, stream);
+            return;
+        }
+
         if (plan.Hopper is { } hopper)
         {
             LaunchHopper(device, HopperMultiplication.Call(activations, weights, output.Codes, hopper), bias, output.Scales.Data, nearest, stream);
@@ -80,11 +86,6 @@ internal static class Int8Multiplication
         }
 
         Kernel<BlockScaledMatmulQuantizeArguments> kernel = nearest ? QuantizeKernels.Nearest : QuantizeKernels.TowardZero;
-        if (output.Codes.Data.Length == 0)
-        {
-            return;
-        }
-
         var arguments = new BlockScaledMatmulQuantizeArguments
         {
             Activations = Operands.Activations(activations),

@@ -173,6 +173,7 @@ public sealed partial class Int8Operators
         bool nearest = Int8Output.IsNearest(rounding);
         if (output.Codes.Data.Length == 0)
         {
+            Int8Output.LaunchEmpty(device, output, stream);
             return;
         }
 

@@ -1,3 +1,6 @@
+using BlockQuant.Kernels.Portable;
+using ILGPU.Runtime;
+
 namespace BlockQuant;
 
 /// <summary>What operators that quantize their own INT8 output have in common.</summary>
@@ -18,6 +21,10 @@ internal static class Int8Output
 
         Require.BlockStart(output, nameof(output));
     }
+
+    /// <summary>The scales of an output without columns, where one covers a whole row: those of a row of zeros.</summary>
+    public static void LaunchEmpty(ComputeDevice device, QuantizedView<sbyte> output, AcceleratorStream? stream)
+        => Quantization.LaunchEmpty<Int8TowardZeroFormat>(device, output.Scales.Data, Int8Code.MinOutputScale, stream);
 
     public static bool IsNearest(RoundingMode rounding) => rounding switch
     {

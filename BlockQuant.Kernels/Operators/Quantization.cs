@@ -102,7 +102,7 @@ internal static class Quantization
     {
         if (output.Codes.Data.Length == 0)
         {
-            LaunchEmpty<TFormat>(device, output.Scales.Data.Cast<int>(), stream);
+            LaunchEmpty<TFormat>(device, output.Scales.Data, floor: 0, stream);
             return;
         }
 
@@ -134,13 +134,18 @@ internal static class Quantization
     }
 
     /// <summary>A matrix without elements has scales where one covers a whole row or matrix: those of an amax of 0.</summary>
-    private static void LaunchEmpty<TFormat>(ComputeDevice device, ArrayView<int> scales, AcceleratorStream? stream)
+    /// <param name="device">The device.</param>
+    /// <param name="scales">All scales of the matrix.</param>
+    /// <param name="floor">The least scale, where it is above the format's own.</param>
+    /// <param name="stream">The stream, or null.</param>
+    public static void LaunchEmpty<TFormat>(ComputeDevice device, ArrayView<float> scales, float floor, AcceleratorStream? stream)
         where TFormat : struct, ICodeFormat
     {
         if (scales.Length > 0)
         {
-            device.Launch(TensorScaleKernels<TFormat>.Scale, new LaunchShape(1, 1), new TensorScaleArguments { Scale = scales, Clear = 1 }, stream);
-            device.Launch(TensorScaleKernels<TFormat>.Scale, new LaunchShape(1, 1), new TensorScaleArguments { Scale = scales }, stream);
+            var arguments = new TensorScaleArguments { Scale = scales.Cast<int>(), Floor = floor };
+            device.Launch(TensorScaleKernels<TFormat>.Scale, new LaunchShape(1, 1), arguments with { Clear = 1 }, stream);
+            device.Launch(TensorScaleKernels<TFormat>.Scale, new LaunchShape(1, 1), arguments, stream);
         }
     }
 

@@ -11,11 +11,15 @@ internal struct TensorScaleArguments : IKernelArguments
     /// <summary>True to set the elements to zero instead, for the maximum to start from.</summary>
     public int Clear;
 
+    /// <summary>The least scale, where it is above the format's own.</summary>
+    public float Floor;
+
     /// <inheritdoc/>
     public readonly void Write(ref ArgumentBlock block)
     {
         block.Add(Scale);
         block.Add(Clear);
+        block.Add(Floor);
     }
 }
 
@@ -27,7 +31,7 @@ internal static class TensorScaleKernel
     {
         for (long i = 0; i < a.Scale.Length; i++)
         {
-            a.Scale[i] = a.Clear != 0 ? 0 : BitConverter.SingleToInt32Bits(Magnitude.Scale<TFormat>(a.Scale[i]));
+            a.Scale[i] = a.Clear != 0 ? 0 : BitConverter.SingleToInt32Bits(Magnitude.AtLeast(Magnitude.Scale<TFormat>(a.Scale[i]), a.Floor));
         }
     }
 }

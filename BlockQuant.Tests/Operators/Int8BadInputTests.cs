@@ -1,3 +1,5 @@
+using BlockQuant.Tests.Hardening;
+
 namespace BlockQuant.Tests.Operators;
 
 /// <summary>What the INT8 operators refuse, before anything is launched, and the degenerate shapes they accept.</summary>
@@ -104,6 +106,31 @@ public sealed class Int8BadInputTests
         using QuantizedDeviceMatrix<sbyte> c = Device.Int8.MultiplyQuantize(a, b, Rows);
         using QuantizedDeviceMatrix<sbyte> y = Device.Int8.Gelu(c, Rows);
         y.Codes.ToArray().Should().BeEmpty();
+    }
+
+    [Test]
+    public void Scales_of_rows_without_columns_are_those_of_zeros([Values] TestedDevice tested, [Values(ScaleGranularity.Token, ScaleGranularity.Channel)] ScaleGranularity granularity)
+    {
+        using ComputeDevice device = tested.Open();
+        QuantizationScheme scheme = Rows with { Granularity = granularity };
+        using var a = new QuantizedDeviceMatrix<sbyte>(device, 3, 128, Rows);
+        using var b = new QuantizedDeviceMatrix<sbyte>(device, 0, 128, Blocks);
+        using var output = new QuantizedDeviceMatrix<sbyte>(device, 3, 0, scheme);
+        using var source = new QuantizedDeviceMatrix<sbyte>(device, 3, 0, Rows);
+        using var values = new DeviceMatrix<float>(device, 3, 0);
+        using DeviceBuffer<float> bias = device.Allocate<float>(0);
+
+        float[] After(Action write)
+        {
+            output.Scales.CopyFrom([float.NaN, float.NaN, float.NaN]);
+            write();
+            return output.Scales.ToArray();
+        }
+
+        After(() => device.Int8.MultiplyQuantize(a.View, b.View, output.View)).Should().Equal(1e-8f, 1e-8f, 1e-8f);
+        After(() => device.Int8.MultiplyAddQuantize(a.View, b.View, bias.View, output.View)).Should().Equal(1e-8f, 1e-8f, 1e-8f);
+        After(() => device.Int8.Gelu(source.View, output.View, RoundingMode.Nearest)).Should().Equal(1e-8f, 1e-8f, 1e-8f);
+        After(() => device.Int8.Quantize(values.View, output.View)).Should().Equal(1e-12f, 1e-12f, 1e-12f);
     }
 
     [Test]
