@@ -5,7 +5,7 @@ namespace BlockQuant.Kernels;
 
 /// <summary>Atomic updates of view elements, on global and on shared memory.</summary>
 /// <remarks>By index and not by reference, because the emulator's views hand out no references.</remarks>
-public static class ViewAtomics
+internal static class ViewAtomics
 {
     /// <summary>Adds to an element and returns its old value.</summary>
     /// <param name="view">The view.</param>

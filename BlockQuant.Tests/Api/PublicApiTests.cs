@@ -1,4 +1,7 @@
 using System.Reflection;
+#if EMULATOR
+using BlockQuant.Emulator;
+#endif
 
 namespace BlockQuant.Tests.Api;
 
@@ -8,7 +11,14 @@ namespace BlockQuant.Tests.Api;
 [Category(SourceTree.Category)]
 public sealed class PublicApiTests
 {
-    private static readonly Assembly[] Assemblies = [typeof(QuantizationScheme).Assembly, typeof(ComputeDevice).Assembly];
+    private static readonly Assembly[] Assemblies =
+    [
+        typeof(QuantizationScheme).Assembly,
+        typeof(ComputeDevice).Assembly,
+#if EMULATOR
+        typeof(EmulatorAccelerator).Assembly,
+#endif
+    ];
 
     [TestCaseSource(nameof(Assemblies))]
     public void The_public_api_is_the_approved_one(Assembly assembly)
