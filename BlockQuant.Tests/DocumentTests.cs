@@ -1,8 +1,9 @@
 using System.Text.RegularExpressions;
+using BlockQuant.Scheduling;
 
 namespace BlockQuant.Tests;
 
-/// <summary>What the documents link to is there.</summary>
+/// <summary>What the documents link to is there, and their code compiles and runs.</summary>
 [Category(SourceTree.Category)]
 public sealed partial class DocumentTests
 {
@@ -20,6 +21,40 @@ public sealed partial class DocumentTests
             .Where(target => !Path.Exists(Path.Combine(Path.GetDirectoryName(path)!, target)))
             .Should().BeEmpty();
     }
+
+    [Test]
+    public void Every_example_is_one_that_compiles()
+    {
+        string code = File.ReadAllText(SourceTree.PathOf("BlockQuant.Tests", "DocumentExamples.cs"));
+        MatchCollection examples = Example().Matches(code);
+
+        examples.Should().HaveCount(code.Split("// begin").Length - 1).And.NotBeEmpty();
+        foreach (Match example in examples)
+        {
+            Normal(File.ReadAllText(SourceTree.PathOf("docs", example.Groups[1].Value))).Should().Contain(Normal(example.Groups[2].Value));
+        }
+    }
+
+    [Test]
+    public void Tuned_plans_are_stored_and_used_as_the_document_says()
+    {
+        using var folder = new TemporaryFolder();
+        using ComputeDevice device = TestDevice.Open();
+        string file = folder.File("plans.json");
+
+        DocumentExamples.Tune(device, file, [1, 3], 128, 128);
+        TunedPlans found = device.Plans!;
+        device.Plans = null;
+        DocumentExamples.Use(device, file);
+
+        found.Count.Should().Be(2);
+        device.Plans!.Find(3, 128, 128).Should().NotBeNull().And.Be(found.Find(3, 128, 128));
+    }
+
+    private static string Normal(string text) => string.Join('\n', text.Split('\n').Select(line => line.Trim()));
+
+    [GeneratedRegex(@"// begin (\S+)\s(.*?)// end", RegexOptions.Singleline)]
+    private static partial Regex Example();
 
     [GeneratedRegex(@"\]\(([^)\s]+)\)")]
     private static partial Regex Link();

@@ -1,0 +1,28 @@
+using BlockQuant.Scheduling;
+
+namespace BlockQuant.Tests;
+
+/// <summary>Code of the documents, word for word between the markers, of which the first names the document.</summary>
+internal static class DocumentExamples
+{
+    public static void Tune(ComputeDevice device, string file, IEnumerable<int> batches, int outputs, int depth)
+    {
+        // begin performance.md
+        TunedPlans plans = TunedPlans.Load(file, device.Name);   // empty where the file is not there yet
+        foreach (int tokens in batches)
+        {
+            PlanTuning.Tune(device, tokens, outputs, depth, plans);
+        }
+
+        plans.Save(file);
+        device.Plans = plans;
+        // end
+    }
+
+    public static void Use(ComputeDevice device, string file)
+    {
+        // begin performance.md
+        device.Plans = TunedPlans.Load(file, device.Name);
+        // end
+    }
+}
