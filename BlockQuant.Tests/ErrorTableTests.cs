@@ -69,6 +69,11 @@ public sealed partial class ErrorTableTests
             using var writer = new SafetensorsWriter(folder.File("model.safetensors"), [new TensorDeclaration("x", SafetensorsDType.Float32, 1)]);
             writer.Complete();
         });
+        yield return Case<NotSupportedException>("a handle", () =>
+        {
+            using ComputeDevice host = ComputeDevice.Create(DeviceKind.Cpu);
+            host.CudaStreamHandle();
+        });
         yield return Case<NotSupportedException>("a type", () => SafetensorsTensor.From<Guid>("x", [], 0));
     }
 

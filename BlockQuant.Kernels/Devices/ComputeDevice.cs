@@ -198,6 +198,17 @@ public abstract partial class ComputeDevice : IDisposable
         });
     }
 
+    /// <summary>
+    /// The CUDA driver's handle (<c>CUstream</c>) of a stream, for functions of the driver that the library does not wrap, such as those that capture
+    /// a graph. The device's context becomes the calling thread's current one.
+    /// </summary>
+    /// <param name="stream">A stream of this device; null for the default one, which may be the driver's null stream, and that cannot be captured.</param>
+    /// <returns>The handle; it lives as long as the stream.</returns>
+    /// <exception cref="NotSupportedException">The device is none of CUDA's.</exception>
+    /// <exception cref="ObjectDisposedException">The device or the stream is disposed.</exception>
+    public nint CudaStreamHandle(AcceleratorStream? stream = null)
+        => Kind == DeviceKind.Cuda ? BindCudaStream(Ordered(stream)) : throw new NotSupportedException($"a {Kind} device has no CUDA streams.");
+
     /// <summary>Waits until the device has finished everything given to it.</summary>
     /// <exception cref="DeviceException">Earlier work failed.</exception>
     /// <exception cref="ObjectDisposedException">The device is disposed.</exception>

@@ -24,7 +24,7 @@ internal sealed class Recording : IDisposable
     {
         if (device.Kind == DeviceKind.Cuda)
         {
-            return new Recording(device, stream, operators, Capture(device.BindCudaStream(stream), stream, operators));
+            return new Recording(device, stream, operators, Capture(device.CudaStreamHandle(stream), stream, operators));
         }
 
         return new Recording(device, stream, operators, IntPtr.Zero);
@@ -38,7 +38,7 @@ internal sealed class Recording : IDisposable
             return;
         }
 
-        CudaDriver.Check(CudaDriver.cuGraphLaunch(executable, device.BindCudaStream(stream)));
+        CudaDriver.Check(CudaDriver.cuGraphLaunch(executable, device.CudaStreamHandle(stream)));
     }
 
     public void Dispose()

@@ -1,7 +1,6 @@
 using System.Reflection;
 using System.Runtime.InteropServices;
 using ILGPU.Runtime;
-using ILGPU.Runtime.Cuda;
 
 namespace BlockQuant.Samples;
 
@@ -15,10 +14,10 @@ internal sealed partial class CudaGraph : CapturedStep
 
     static CudaGraph() => NativeLibrary.SetDllImportResolver(typeof(CudaGraph).Assembly, Resolve);
 
-    public CudaGraph(AcceleratorStream stream, Action<AcceleratorStream> step)
-        : base(stream, step)
+    public CudaGraph(ComputeDevice device, AcceleratorStream stream, Action<AcceleratorStream> step)
+        : base(device, stream, step)
     {
-        this.stream = ((CudaStream)stream).StreamPtr;
+        this.stream = device.CudaStreamHandle(stream);
 
         // Mode 0: a call that no graph can hold fails instead of being left out.
         Check(cuStreamBeginCapture_v2(this.stream, 0));
@@ -28,7 +27,7 @@ internal sealed partial class CudaGraph : CapturedStep
         Check(cuGraphDestroy(graph));
     }
 
-    public override string Description => "captured in a CUDA graph, which each step replays";
+    public override string Description => "captured: yes, in a CUDA graph, which each step replays";
 
     public override void Run() => Check(cuGraphLaunch(executable, stream));
 
