@@ -55,14 +55,18 @@ public sealed class CommandTests
         ToolRun.Of("devices").ShouldSucceed().Output.Should().Contain("used by default");
     }
 
-    [Test]
-    public void BenchTimesTheOperators()
+    [TestCase("fp8", 4)]
+    [TestCase("int8", 6)]
+    public void BenchTimesTheOperators(string format, int operations)
     {
-        JsonElement bench = ToolRun.Of("bench", "--device", "cpu", "--m", "1", "--n", "32", "--k", "128", "--iterations", "1", "--json").ShouldSucceed().Json;
+        JsonElement bench = ToolRun.Of("bench", "--format", format, "--device", "cpu", "--m", "1", "--n", "32", "--k", "128", "--iterations", "1", "--json").ShouldSucceed().Json;
 
-        bench.GetProperty("results").EnumerateArray().Should().HaveCount(4).And.OnlyContain(result => result.GetProperty("medianSeconds").GetDouble() > 0);
+        bench.GetProperty("results").EnumerateArray().Should().HaveCount(operations)
+            .And.OnlyContain(result => result.GetProperty("medianSeconds").GetDouble() > 0)
+            .And.OnlyContain(result => result.GetProperty("operation").GetString()!.Contains(format, StringComparison.OrdinalIgnoreCase));
         ToolRun.Of("bench", "--device", "cpu", "--iterations", "0").ShouldRefuse("--iterations");
         ToolRun.Of("bench", "--device", "tpu").ShouldRefuse("--device");
+        ToolRun.Of("bench", "--format", "fp4").ShouldRefuse("--format");
     }
 
     [Test]

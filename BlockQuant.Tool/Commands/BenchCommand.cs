@@ -12,12 +12,14 @@ internal static class BenchCommand
         Option<DeviceKind?> kind = Arguments.Choice<DeviceKind?>(
             "--device", "The kind of device; the best one unless given", null, ("cuda", DeviceKind.Cuda), ("opencl", DeviceKind.OpenCL), ("cpu", DeviceKind.Cpu));
         var index = new Option<int>("--index") { Description = "Which device of the kind that --device names." };
+        Option<ElementFormat> format = Arguments.Choice(
+            "--format", "What codes the operands have", ElementFormat.Float8E4M3, ("fp8", ElementFormat.Float8E4M3), ("int8", ElementFormat.Int8));
         Option<int?> rows = Extent("--m", "Rows of the activations.");
         Option<int?> outputs = Extent("--n", "Rows of the weight.");
         Option<int?> depth = Extent("--k", "Columns of both.");
         var iterations = new Option<int>("--iterations") { Description = "Timed runs, of which the median counts.", DefaultValueFactory = _ => 10 };
         Option<bool> json = Arguments.Json();
-        var command = new Command("bench", "Times FP8 quantization and multiplication on a device.") { kind, index, rows, outputs, depth, iterations, json };
+        var command = new Command("bench", "Times quantization and multiplication on a device.") { kind, index, format, rows, outputs, depth, iterations, json };
         command.SetAction(parsed =>
         {
             using ComputeDevice device = parsed.GetValue(kind) is { } forced
@@ -33,7 +35,7 @@ internal static class BenchCommand
                 throw new InputException("--m, --n, --k and --iterations: expected at least 1.");
             }
 
-            IReadOnlyList<BenchResult> results = DeviceBench.Run(device, shape, parsed.GetValue(iterations));
+            IReadOnlyList<BenchResult> results = DeviceBench.Run(device, parsed.GetValue(format), shape, parsed.GetValue(iterations));
             if (parsed.GetValue(json))
             {
                 console.WriteJson(new { Device = device.Name, Kind = device.Kind.ToString(), shape.Rows, shape.Outputs, shape.Depth, Results = results });
@@ -42,7 +44,7 @@ internal static class BenchCommand
             {
                 console.WriteLine($"{device}: M = {shape.Rows}, N = {shape.Outputs}, K = {shape.Depth}");
                 console.WriteTable(
-                    ["operation", "median ms", "GB/s", "GFLOP/s"],
+                    ["operation", "median ms", "GB/s", "Gop/s"],
                     results.Select(result => new[]
                     {
                         result.Operation,
