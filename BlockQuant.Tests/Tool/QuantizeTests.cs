@@ -99,6 +99,17 @@ public sealed class QuantizeTests
     }
 
     [Test]
+    public void TheConfigOfInt8IsWhatItsLoaderReads()
+    {
+        ToolRun.Of("quantize", model.Path, Out, "--format", "int8-block").ShouldSucceed();
+
+        JsonSerializer.Serialize(ReadJson("config.json").GetProperty("quantization_config")).Should().Be(
+            """
+            {"quant_method":"blockwise_int8","weight_block_size":[128,128],"activation_scheme":"dynamic","ignored_layers":["lm_head","model.embed_tokens","model.layers.0.mlp.gate"]}
+            """);
+    }
+
+    [Test]
     public void WithoutTheDefaultPatternsEveryMatrixIsQuantized()
     {
         ToolRun run = ToolRun.Of("quantize", model.Path, Out, "--no-default-skip", "--json").ShouldSucceed();

@@ -73,21 +73,19 @@ internal sealed class ModelConfig
     {
         JsonObject content = config is null ? [] : config.content.DeepClone().AsObject();
         var quantization = new JsonObject();
-        if (scheme.Format == ElementFormat.Float8E4M3)
+        bool isFloat8 = scheme.Format == ElementFormat.Float8E4M3;
+        quantization["quant_method"] = isFloat8 ? "fp8" : "blockwise_int8";
+        if (isFloat8)
         {
-            quantization["quant_method"] = "fp8";
             quantization["fmt"] = "e4m3";
-        }
-        else
-        {
-            quantization["quant_method"] = "blockwise_int8";
         }
 
         quantization[BlockKey] = new JsonArray(scheme.Block.Rows, scheme.Block.Columns);
         quantization["activation_scheme"] = "dynamic";
         if (unconverted.Count > 0)
         {
-            quantization["modules_to_not_convert"] = new JsonArray([.. unconverted.Select(module => JsonValue.Create(module))]);
+            // The one loader of blockwise_int8, SGLang's, knows the list by another name only.
+            quantization[isFloat8 ? "modules_to_not_convert" : "ignored_layers"] = new JsonArray([.. unconverted.Select(module => JsonValue.Create(module))]);
         }
 
         content[QuantizationKey] = quantization;
