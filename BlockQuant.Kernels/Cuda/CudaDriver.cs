@@ -8,7 +8,9 @@ namespace BlockQuant.Kernels.Cuda;
 internal static unsafe partial class CudaDriver
 {
     private const string Library = "cuda";
+    private const int FirstVersionWithContextIds = 12000;
     private static readonly Lazy<string> Probe = new(Initialize);
+    private static readonly Lazy<bool> HasContextIds = new(() => cuDriverGetVersion(out int version) == CudaResult.Success && version >= FirstVersionWithContextIds);
 
     static CudaDriver()
     {
@@ -39,6 +41,22 @@ internal static unsafe partial class CudaDriver
     {
         Check(cuDeviceGetAttribute(out int value, attribute, device));
         return value;
+    }
+
+    /// <summary>
+    /// The number of the calling thread's current context. Its address would not do to know it by: when the context is destroyed, another may get it.
+    /// Drivers before CUDA 12 have no better.
+    /// </summary>
+    public static ulong CurrentContextId()
+    {
+        if (HasContextIds.Value)
+        {
+            Check(cuCtxGetId(IntPtr.Zero, out ulong id));
+            return id;
+        }
+
+        Check(cuCtxGetCurrent(out IntPtr context));
+        return (ulong)context;
     }
 
     // Kept out of Check, so that the success path inlines and allocates nothing.
@@ -103,6 +121,9 @@ internal static unsafe partial class CudaDriver
 
     [LibraryImport(Library)]
     public static partial CudaResult cuCtxGetCurrent(out IntPtr context);
+
+    [LibraryImport(Library)]
+    public static partial CudaResult cuCtxGetId(IntPtr context, out ulong id);
 
     [LibraryImport(Library)]
     public static partial CudaResult cuCtxSetCurrent(IntPtr context);

@@ -9,7 +9,7 @@ namespace BlockQuant.Kernels.Hopper;
 /// </summary>
 internal sealed unsafe partial class HopperKernels
 {
-    private static readonly ConcurrentDictionary<IntPtr, HopperKernels> Contexts = new();
+    private static readonly ConcurrentDictionary<ulong, HopperKernels> Contexts = new();
     private readonly int multiprocessors;
     private readonly Lock loading = new();
     private readonly CudaModule?[] modules = new CudaModule?[HopperKernel.All.Count];
@@ -24,7 +24,7 @@ internal sealed unsafe partial class HopperKernels
     {
         get
         {
-            CudaDriver.Check(CudaDriver.cuCtxGetCurrent(out var context));
+            ulong context = CudaDriver.CurrentContextId();
             return Contexts.TryGetValue(context, out var kernels) ? kernels : Contexts.GetOrAdd(context, Create);
         }
     }
@@ -78,7 +78,7 @@ internal sealed unsafe partial class HopperKernels
         }
     }
 
-    private static HopperKernels Create(IntPtr context)
+    private static HopperKernels Create(ulong context)
     {
         CudaDriver.Check(CudaDriver.cuCtxGetDevice(out int device));
         return new HopperKernels(device);

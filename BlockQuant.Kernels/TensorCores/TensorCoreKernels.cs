@@ -7,7 +7,7 @@ namespace BlockQuant.Kernels.TensorCores;
 /// <summary>The kernels of warp-level tensor cores in a CUDA context: compiled by the driver when first called, launched on a driver's stream.</summary>
 internal sealed unsafe class TensorCoreKernels
 {
-    private static readonly ConcurrentDictionary<IntPtr, TensorCoreKernels> Contexts = new();
+    private static readonly ConcurrentDictionary<ulong, TensorCoreKernels> Contexts = new();
     private readonly ConcurrentDictionary<TensorCoreKernel, Lazy<CudaModule>> modules = new();
 
     /// <summary>The kernels of the calling thread's current CUDA context.</summary>
@@ -15,7 +15,7 @@ internal sealed unsafe class TensorCoreKernels
     {
         get
         {
-            CudaDriver.Check(CudaDriver.cuCtxGetCurrent(out IntPtr context));
+            ulong context = CudaDriver.CurrentContextId();
             return Contexts.TryGetValue(context, out TensorCoreKernels? kernels)
                 ? kernels
                 : Contexts.GetOrAdd(context, static _ => new TensorCoreKernels());

@@ -7,7 +7,7 @@ namespace BlockQuant.Kernels.Vector;
 /// <summary>The vector kernels in a CUDA context: compiled by the driver when first called, launched on a driver's stream.</summary>
 internal sealed unsafe class VectorKernels
 {
-    private static readonly ConcurrentDictionary<IntPtr, VectorKernels> Contexts = new();
+    private static readonly ConcurrentDictionary<ulong, VectorKernels> Contexts = new();
     private readonly ConcurrentDictionary<VectorKernel, Lazy<CudaModule>> modules = new();
 
     /// <summary>The kernels of the calling thread's current CUDA context.</summary>
@@ -15,7 +15,7 @@ internal sealed unsafe class VectorKernels
     {
         get
         {
-            CudaDriver.Check(CudaDriver.cuCtxGetCurrent(out IntPtr context));
+            ulong context = CudaDriver.CurrentContextId();
             return Contexts.TryGetValue(context, out VectorKernels? kernels) ? kernels : Contexts.GetOrAdd(context, static _ => new VectorKernels());
         }
     }

@@ -43,6 +43,25 @@ public sealed class ComputeDeviceTests
     }
 
     [Test]
+    public void A_device_opened_after_another_is_gone_loads_kernels_of_its_own()
+    {
+        // A CUDA context may get the address of one that was destroyed, and with it nothing that lived there.
+        float[]? first = null;
+        for (int i = 0; i < 4; i++)
+        {
+            using ComputeDevice device = TestDevice.Open();
+            using DeviceMatrix<BFloat16> values = device.Upload<BFloat16>(Array.ConvertAll(RandomData.Normal(new Random(1), 256 * 256), BFloat16.FromSingle), 256, 256);
+            using QuantizedDeviceMatrix<Float8E4M3> activations = device.Fp8.Quantize(values, QuantizationScheme.Fp8TokenGroup128);
+            using QuantizedDeviceMatrix<Float8E4M3> weights = device.Fp8.Quantize(values, QuantizationScheme.Fp8Block128);
+            using DeviceMatrix<float> product = device.Fp8.Multiply<float>(activations, weights);
+            float[] found = product.ToArray();
+            found.Should().Equal(first ??= found);
+        }
+
+        first.Should().OnlyContain(value => float.IsFinite(value)).And.Contain(value => value != 0);
+    }
+
+    [Test]
     public void Copies_come_back_as_they_went()
     {
         float[] values = Enumerable.Range(0, 1000).Select(i => i * 0.5f).ToArray();
