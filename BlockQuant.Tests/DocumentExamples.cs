@@ -19,6 +19,16 @@ internal static class DocumentExamples
         // end
     }
 
+    public static DeviceFault Status(ComputeDevice device, DeviceMatrix<int> expertIds, ExpertRoutingTable table)
+    {
+        // begin errors.md
+        using var status = new DeviceStatus(device);
+        device.Routing.Route(expertIds.View, table.View, table.Workspace.View, status.View);
+        DeviceFault fault = status.Read();   // waits; fault.Code is None, or e.g. ExpertOutOfRange: "expert id 3 at 7; expected 0 to 2"
+        // end
+        return fault;
+    }
+
     public static void Use(ComputeDevice device, string file)
     {
         // begin performance.md

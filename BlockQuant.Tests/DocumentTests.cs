@@ -51,6 +51,19 @@ public sealed partial class DocumentTests
         device.Plans!.Find(3, 128, 128).Should().NotBeNull().And.Be(found.Find(3, 128, 128));
     }
 
+    [Test]
+    public void A_fault_that_only_the_device_knows_is_read_as_the_document_says()
+    {
+        ComputeDevice device = TestDevice.Shared;
+        using DeviceMatrix<int> expertIds = device.Upload<int>([0, 1, 2, 0, 1, 2, 0, 3], 4, 2);
+        using var table = new ExpertRoutingTable(device, 4, 2, 3);
+
+        DeviceFault fault = DocumentExamples.Status(device, expertIds, table);
+
+        fault.Code.Should().Be(DeviceStatusCode.ExpertOutOfRange);
+        fault.ToString().Should().Be("expert id 3 at 7; expected 0 to 2");
+    }
+
     private static string Normal(string text) => string.Join('\n', text.Split('\n').Select(line => line.Trim()));
 
     [GeneratedRegex(@"// begin (\S+)\s(.*?)// end", RegexOptions.Singleline)]
