@@ -1,5 +1,4 @@
 using System.Collections.Concurrent;
-using System.Reflection;
 using BlockQuant.Kernels.Cuda;
 
 namespace BlockQuant.Kernels.TensorCores;
@@ -22,22 +21,13 @@ internal sealed unsafe class TensorCoreKernels
         }
     }
 
-    /// <summary>The PTX of a kernel that the assembly carries.</summary>
-    public static string Ptx(TensorCoreKernel kernel)
-    {
-        using Stream stream = Assembly.GetExecutingAssembly().GetManifestResourceStream($"BlockQuant.Ptx.{kernel.Name}.ptx")
-            ?? throw new InvalidOperationException($"The assembly carries no PTX of kernel '{kernel.Name}'.");
-        using var reader = new StreamReader(stream);
-        return reader.ReadToEnd();
-    }
-
     /// <summary>The loaded module of a kernel, compiled now if it was not yet.</summary>
     public CudaModule Load(TensorCoreKernel kernel)
     {
         if (!modules.TryGetValue(kernel, out Lazy<CudaModule>? module))
         {
             module = modules.GetOrAdd(
-                kernel, static kernel => new Lazy<CudaModule>(() => CudaModule.Load(Ptx(kernel), kernel.Name, kernel.SharedBytes)));
+                kernel, static kernel => new Lazy<CudaModule>(() => CudaModule.Load(EmbeddedPtx.Read(kernel.Name), kernel.Name, kernel.SharedBytes)));
         }
 
         return module.Value;

@@ -1,3 +1,4 @@
+using BlockQuant.Kernels.Cuda;
 using BlockQuant.Kernels.TensorCores;
 
 namespace BlockQuant.Tests.Hopper;
@@ -10,7 +11,7 @@ internal sealed class TensorCorePtxTests
     [TestCaseSource(nameof(Kernels))]
     public void Every_kernel_is_embedded(TensorCoreKernel kernel)
     {
-        string ptx = TensorCoreKernels.Ptx(kernel);
+        string ptx = EmbeddedPtx.Read(kernel.Name);
 
         ptx.Should().Contain($".target sm_{kernel.Architecture}\n").And.Contain($".visible .entry {kernel.Name}(");
         ptx.Should().Contain($".maxntid {kernel.Lanes}, 1, 1").And.NotContain(".local").And.NotContain(".func");
@@ -22,7 +23,7 @@ internal sealed class TensorCorePtxTests
     {
         foreach (TensorCoreKernel kernel in Kernels)
         {
-            TensorCoreKernels.Ptx(kernel).Contains("griddepcontrol.wait").Should().Be(kernel.Architecture >= 90, kernel.Name);
+            EmbeddedPtx.Read(kernel.Name).Contains("griddepcontrol.wait").Should().Be(kernel.Architecture >= 90, kernel.Name);
         }
     }
 
@@ -35,7 +36,7 @@ internal sealed class TensorCorePtxTests
         foreach (TensorCoreKernel kernel in Kernels)
         {
             compiler.Compile(kernel).Should().Be(
-                TensorCoreKernels.Ptx(kernel).ReplaceLineEndings("\n"), "generate-ptx embeds what ILGPU makes of {0}", kernel.Name);
+                EmbeddedPtx.Read(kernel.Name).ReplaceLineEndings("\n"), "generate-ptx embeds what ILGPU makes of {0}", kernel.Name);
         }
     }
 #endif
