@@ -44,38 +44,64 @@ internal static partial class ComposedPtx
     {
         var (acc, a, b, release) = (arguments[0], arguments[1][0], arguments[2][0], arguments[3][0]);
         var (rowScales, weightScales, split) = (arguments[4][0], arguments[5][0], arguments[6][0]);
-        int halves = acc.Length > 96 ? 2 : 1, fields = acc.Length / halves;
-        bool oneBlock = int.TryParse(split, out int constant) && constant >= 2 * fields;
-        int granule = (int)BigInteger.GreatestCommonDivisor(2 * fields, 128);
-        var text = new StringBuilder("{ .reg .b64 a<4>, b<8>; .reg .pred on, left; .reg .f32 m<2>, wl, wr, l<2>, r<2>, s<2>;\n");
+        int columns = 2 * acc.Length;
+        Part[] parts = Parts(columns, product);
+        int ahead = parts.Length > 1 && parts[1].Register > 0 ? 2 : 1;
+        bool oneBlock = int.TryParse(split, out int constant) && constant >= Math.Min(columns, 128);
+        int granule = columns == 256 ? 128 : (int)BigInteger.GreatestCommonDivisor(columns, 128);
+        var text = new StringBuilder("{ .reg .b64 a<4>; .reg .pred on, left; .reg .f32 m<2>, wl, wr, l<2>, r<2>, s<2>;\n");
         if (product == Int8Product)
             text.Append(".reg .f32 whole;\n");
         text.Append("setp.eq.b32 on, 0, 0;\n");
         text.Append($"ld.shared.f32 m0, [{rowScales}]; ld.shared.f32 m1, [{rowScales}+32]; ld.shared.f32 wl, [{weightScales}];\n");
         text.Append("mul.f32 l0, m0, wl; mul.f32 l1, m1, wl;\n");
-        if (halves == 2 || !oneBlock)
+        if (columns == 256 || !oneBlock)
             text.Append($"ld.shared.f32 wr, [{weightScales}+4]; mul.f32 r0, m0, wr; mul.f32 r1, m1, wr;\n");
         Descriptors(text, "a", a, 4);
-        Descriptors(text, "b", b, 4 * halves);
-        for (int half = 0; half < halves; half++)
+        for (int part = 0; part < ahead; part++)
+            StartPart(parts[part]);
+        for (int part = 0; part < parts.Length; part++)
         {
-            Product(text, fields, half * 4, product);
-            if (half == halves - 1)
-                Release(text, release, fields);
-            for (int i = 0; i < fields; i++)
+            text.Append($"wgmma.wait_group.sync.aligned {(part < parts.Length - 1 ? ahead - 1 : 0)};\n");
+            if (part == parts.Length - 1)
+                Release(text, release, parts[part].Register + parts[part].Columns / 2);
+            for (int i = 0; i < parts[part].Columns / 2; i++)
             {
                 // The split is a multiple of the granule, so a granule lies in one block; the first always in the left one, and
                 // columns from 128 on always in the right one.
-                string side = half == 1 || 2 * i >= 128 ? "r" : oneBlock || 2 * i < granule ? "l" : "s";
-                if (side == "s" && 2 * i % granule == 0)
-                    text.Append($"setp.gt.s32 left, {split}, {2 * i}; selp.f32 s0, l0, r0, left; selp.f32 s1, l1, r1, left;\n");
-                string scale = $"{side}{i >> 1 & 1}";
-                int field = half * fields + i;
-                Promote(text, i, product, result[field], scale, acc[field]);
+                int field = parts[part].First / 2 + i, column = 2 * field;
+                string side = column >= 128 ? "r" : oneBlock || column < granule ? "l" : "s";
+                if (side == "s" && (column % granule == 0 || i == 0))
+                {
+                    text.Append($"setp.gt.s32 left, {split}, {column / granule * granule}; ");
+                    text.Append("selp.f32 s0, l0, r0, left; selp.f32 s1, l1, r1, left;\n");
+                }
+                Promote(text, parts[part].Register + i, product, result[field], $"{side}{field >> 1 & 1}", acc[field]);
             }
+            if (part + ahead < parts.Length)
+                StartPart(parts[part + ahead]);
         }
         return text.Append('}').ToString();
+
+        void StartPart(Part part)
+        {
+            text.Append("{ .reg .b64 b<4>;\n");
+            Descriptors(text, "b", b, 4, part.First * 8);
+            Start(text, part.Register, part.Columns / 2, "a", "b", 0, product);
+            text.Append("}\n");
+        }
     }
+
+    // The columns that are multiplied at once. Two parts in registers of their own overlap: one is promoted while the other is
+    // multiplied. That pays where promotion is long, as INT8's is, or the whole product would be one; for 256 columns of FP8 a third
+    // reading of the activations from shared memory costs more than it hides.
+    private static Part[] Parts(int columns, string product) => (columns, product) switch
+    {
+        (256, Int8Product) => [new(0, 96, 0), new(96, 80, 48), new(176, 80, 0)],
+        (256, _) => [new(0, 128, 0), new(128, 128, 0)],
+        (192, _) or (128, Int8Product) => [new(0, columns / 2, 0), new(columns / 2, columns / 2, columns / 4)],
+        _ => [new(0, columns, 0)],
+    };
 
     private static string MultiplyRowPairs(string[][] arguments, string[] result)
     {
@@ -162,12 +188,12 @@ internal static partial class ComposedPtx
         return text.ToString().TrimEnd('\n');
     }
 
-    // Descriptors of the k-steps: 32 bytes apart, and every four of them 128 rows apart. Only the low word changes.
-    private static void Descriptors(StringBuilder text, string name, string first, int count)
+    // Descriptors of the k-steps, 32 bytes apart. Only the low word changes.
+    private static void Descriptors(StringBuilder text, string name, string first, int count, int offset = 0)
     {
         text.Append("{ .reg .b32 low;\n");
         for (int k = 0; k < count; k++)
-            text.Append($"add.s32 low, {first}, {k / 4 * 1024 + k % 4 * 2}; mov.b64 {name}{k}, {{low, {Wgmma.DescriptorHigh}}};\n");
+            text.Append($"add.s32 low, {first}, {offset + k * 2}; mov.b64 {name}{k}, {{low, {Wgmma.DescriptorHigh}}};\n");
         text.Append("}\n");
     }
 
@@ -176,14 +202,20 @@ internal static partial class ComposedPtx
 
     private static void Product(StringBuilder text, int fields, string a, string b, int first, string product)
     {
-        string registers = string.Join(",", Enumerable.Range(0, fields).Select(ProductField));
+        Start(text, 0, fields, a, b, first, product);
+        text.Append("wgmma.wait_group.sync.aligned 0;\n");
+    }
+
+    private static void Start(StringBuilder text, int register, int fields, string a, string b, int first, string product)
+    {
+        string registers = string.Join(",", Enumerable.Range(register, fields).Select(ProductField));
         text.Append("wgmma.fence.sync.aligned;\n");
         for (int k = 0; k < 4; k++)
         {
             text.Append($"wgmma.mma_async.sync.aligned.m64n{fields * 2}k32.{product} {{{registers}}}, ");
             text.Append($"{a}{k}, {b}{first + k}, {(k == 0 ? KeepPredicate : "on")}{(product == Float8Product ? ", 1, 1" : "")};\n");
         }
-        text.Append("wgmma.commit_group.sync.aligned;\nwgmma.wait_group.sync.aligned 0;\n");
+        text.Append("wgmma.commit_group.sync.aligned;\n");
     }
 
     private static void Promote(StringBuilder text, int field, string product, string result, string scale, string acc)
@@ -207,4 +239,7 @@ internal static partial class ComposedPtx
     }
 
     private static string ProductField(int field) => ProductRegisters + field;
+
+    // Columns from First on, whose product is in registers from Register on.
+    private readonly record struct Part(int First, int Columns, int Register);
 }

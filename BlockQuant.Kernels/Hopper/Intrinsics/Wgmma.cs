@@ -21,8 +21,7 @@ internal static partial class Wgmma
 
     /// <summary>
     /// Adds the product of 64 activation rows and 2 × fields weight rows, each times its row's and its column's scale: columns below
-    /// <paramref name="split"/> take the scale of the weight block on the left, the others that of the block on the right. 256 columns are multiplied
-    /// in two halves.
+    /// <paramref name="split"/> take the scale of the weight block on the left, the others that of the block on the right.
     /// </summary>
     /// <typeparam name="TAcc">The accumulator: N / 2 floats.</typeparam>
     /// <param name="acc">The sum so far.</param>
