@@ -117,15 +117,20 @@ def main():
         print_ratios(results, json.load(open(options.ours))["results"])
 
 
+def compared(ours, peer):
+    """From bf16, the peer's product alone stands beside quantizer and product."""
+    return ours["suite"].removesuffix("-bf16") == peer["suite"]
+
+
 def print_ratios(peers, ours):
     """Peer's time over ours, for each shape that both ran, and the geometric mean."""
     shape = ("suite", "m", "n", "k")
     groups = {}
     for row in (row for row in peers if "error" not in row):
-        for other in (other for other in ours if all(other[key] == row[key] for key in shape)):
+        for other in (other for other in ours if all(other[key] == row[key] for key in shape[1:]) and compared(other, row)):
             ratios = [row[way] / other[way] for way in ("spaced_us", "sustained_us")]
-            print(*(row[key] for key in shape), f"{row['peer']} over {other['variant']}: {ratios[0]:.2f} spaced, {ratios[1]:.2f} sustained")
-            groups.setdefault((row["suite"], row["peer"], row["m"]), []).append(ratios)
+            print(*(other[key] for key in shape), f"{row['peer']} over {other['variant']}: {ratios[0]:.2f} spaced, {ratios[1]:.2f} sustained")
+            groups.setdefault((other["suite"], row["peer"], row["m"]), []).append(ratios)
     for (suite, peer, m), ratios in groups.items():
         means = [statistics.geometric_mean(values) for values in zip(*ratios)]
         print(f"{suite} M={m} {peer}: geometric mean {means[0]:.3f} spaced, {means[1]:.3f} sustained")

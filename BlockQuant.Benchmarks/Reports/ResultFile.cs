@@ -28,7 +28,10 @@ internal sealed record ResultRow
     public double Bytes { get; init; }
 
     /// <summary>Rows of one problem: a peer's time is compared with that of the same problem.</summary>
-    public (string Suite, int M, int N, int K) Problem => (Suite, M, N, K);
+    public (string Suite, int M, int N, int K) Problem => (PeerSuite, M, N, K);
+
+    /// <summary>The suite whose peers' times are compared: from bf16, those of the product alone.</summary>
+    public string PeerSuite => Suite == "dense-bf16" ? "dense" : Suite;
 
     /// <summary>With what a product computes and moves at least: codes, and bf16 out.</summary>
     public ResultRow WithCounts() => Operations > 0 || Bytes > 0 || Suite is not ("dense" or "int8") ? this : this with

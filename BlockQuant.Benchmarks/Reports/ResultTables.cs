@@ -11,7 +11,7 @@ internal static class ResultTables
         var text = new StringBuilder();
         foreach (var suite in own.GroupBy(row => row.Suite))
         {
-            string[] names = peers.Where(row => row.Suite == suite.Key).Select(row => row.Peer!).Distinct().ToArray();
+            string[] names = peers.Where(row => row.Suite == suite.First().PeerSuite).Select(row => row.Peer!).Distinct().ToArray();
             var of = names.ToDictionary(name => name, name => peers.Where(row => row.Peer == name).ToLookup(row => row.Problem));
             text.Append($"\n#### Suite `{suite.Key}`\n");
             if (names.Length > 0)

@@ -62,6 +62,12 @@ internal sealed class DenseProblem : IDisposable
         }).ToArray();
     }
 
+    /// <summary>The activations' codes on the device.</summary>
+    public IntPtr Activations => call.Activations;
+
+    /// <summary>Their scales.</summary>
+    public IntPtr ActivationScales => call.ActivationScales;
+
     public int M { get; }
 
     public int N { get; }

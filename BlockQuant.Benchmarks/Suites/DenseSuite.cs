@@ -76,12 +76,12 @@ internal static class DenseSuite
 
     private static IEnumerable<HopperPlan> Plans(int m, int k)
     {
-        if (m > 64)
+        if (m > 32)
         {
-            foreach (int tileN in new[] { 128, 144, 192, 256 })
+            foreach (int tileN in new[] { 32, 64, 128, 144, 192, 256 })
             {
                 yield return new HopperPlan(HopperKernelKind.Prefill, 128, tileN, 1, 16);
-                if (tileN % 64 == 0)
+                if (tileN >= 128 && tileN % 64 == 0)
                     yield return new HopperPlan(HopperKernelKind.Prefill, 128, tileN, 1, 16, OverlapStores: true);
             }
         }

@@ -27,6 +27,7 @@ internal static class SuiteCommand
         {
             "check" => Check(timer),
             "dense" => DenseSuite.Run(timer, tokens, arguments.Contains("--sweep")),
+            "dense-bf16" => DenseFromBFloat16.Run(timer),
             "grouped" => GroupedSuite.Run(timer),
             "grouped-check" => GroupedSuite.Check(timer),
             "batched" => BatchedSuite.Run(timer),
@@ -37,6 +38,7 @@ internal static class SuiteCommand
             "all" => HostSuite.Run(timer)
                 .Concat(Check(timer))
                 .Concat(DenseSuite.Run(timer, tokens, sweep: false))
+                .Concat(DenseFromBFloat16.Run(timer))
                 .Concat(GroupedSuite.Run(timer))
                 .Concat(BatchedSuite.Run(timer))
                 .Concat(Int8Suite.Run(timer, [4096], sweep: false))
@@ -45,7 +47,7 @@ internal static class SuiteCommand
             _ => null,
         };
         if (running == null)
-            return Fail($"suite '{suite}' is unknown; expected check, grouped-check, dense, grouped, batched, int8, lora, quant, host or all.");
+            return Fail($"suite '{suite}' is unknown; expected check, grouped-check, dense, dense-bf16, grouped, batched, int8, lora, quant, host or all.");
 
         var results = new List<SuiteResult>();
         foreach (var result in running)
