@@ -8,7 +8,7 @@ internal static class HopperScheduler
 {
     private const double ClockMegahertz = 1500, ShortClockMegahertz = 1750;
     private const double BytesPerMicrosecond = 4.2e6;
-    private static readonly int[] PrefillWidths = [256, 192, 144, 128];
+    private static readonly int[] PrefillWidths = [256, 192, 144, 128, 64, 32];
     private static readonly int[] DecodeTokens = [8, 16, 32, 64, 128];
 
     /// <summary>The plan expected to be fastest for [M, K] · [N, K]ᵀ.</summary>
@@ -68,7 +68,7 @@ internal static class HopperScheduler
         if (plan.Kind == HopperKernelKind.Prefill)
         {
             // Cycles of a block of K, and what each tile costs beside them.
-            double blockCycles = plan.TileN switch { 256 => 1190, 192 => 900, 144 => 700, _ => 625 };
+            double blockCycles = plan.TileN switch { 256 => 1190, 192 => 900, 144 => 700, 128 => 625, 64 => 394, _ => 320 };
             double tileCycles = blocks * blockCycles + 16.0 * plan.TileN;
             // A single wave ends before the power limit lowers the clock.
             long waves = Waves(tiles, multiprocessors);

@@ -9,11 +9,11 @@ namespace BlockQuant.Kernels.Hopper;
 /// <param name="Method">The method.</param>
 /// <param name="Threads">Threads of a block.</param>
 /// <param name="BlocksPerMultiprocessor">Blocks that must fit on a multiprocessor at once.</param>
-/// <param name="SharedBytes">Dynamic shared memory of a launch.</param>
+/// <param name="SharedBytes">Dynamic shared memory of a launch, at most.</param>
 internal sealed record HopperKernel(
     string Name, Type Type, string Method, int Threads, int BlocksPerMultiprocessor, int SharedBytes)
 {
-    private static readonly int[] PrefillWidths = [128, 144, 192, 256];
+    private static readonly int[] PrefillWidths = [32, 64, 128, 144, 192, 256];
     private static readonly int[] DecodeTokens = [8, 16, 32, 64, 128];
     private static readonly int[] GroupedDecodeTokens = [16, 32, 64];
     private static readonly int[] Int8Widths = [128, 192, 256];
@@ -90,7 +90,8 @@ internal sealed record HopperKernel(
     }
 
     private static HopperKernel Int8Decode(int tokens) => new(
-        $"int8_decode_{tokens}", typeof(Int8DecodeKernel), $"Tile{tokens}", DecodeKernel.Threads, tokens <= 64 ? 2 : 1, DecodeKernel.SharedBytes(tokens));
+        $"int8_decode_{tokens}", typeof(Int8DecodeKernel), $"Tile{tokens}", DecodeKernel.Threads, tokens <= 64 ? 2 : 1,
+        DecodeKernel.SharedBytes(tokens, alone: true));
 
     private static HopperKernel Int8(string name, string method, int tileN) => new(
         $"{name}_{tileN}", typeof(Int8PrefillKernel), $"{method}{tileN}", PrefillKernel.Threads, 1, PrefillKernel.SharedBytes(tileN));
@@ -99,7 +100,8 @@ internal sealed record HopperKernel(
         $"prefill_{tileN}", typeof(PrefillKernel), $"Tile{tileN}", PrefillKernel.Threads, 1, PrefillKernel.SharedBytes(tileN));
 
     private static HopperKernel Decode(int tokens) => new(
-        $"decode_{tokens}", typeof(DecodeKernel), $"Tile{tokens}", DecodeKernel.Threads, tokens <= 64 ? 2 : 1, DecodeKernel.SharedBytes(tokens));
+        $"decode_{tokens}", typeof(DecodeKernel), $"Tile{tokens}", DecodeKernel.Threads, tokens <= 64 ? 2 : 1,
+        DecodeKernel.SharedBytes(tokens, alone: true));
 
     private static HopperKernel GroupedDecode(int tokens) => new(
         $"grouped_decode_{tokens}", typeof(GroupedDecodeKernel), $"Tile{tokens}", GroupedDecodeKernel.Threads, 1,

@@ -12,7 +12,7 @@ internal sealed unsafe partial class HopperKernels
         var matmul = Int8MatmulArguments.Of(call);
         byte* space = stackalloc byte[2 * sizeof(TensorMap) + 63];
         var maps = (TensorMap*)(((nint)space + 63) & ~63);
-        TensorMap.EncodeBytes(maps, product.Activations, product.M, product.K, product.ActivationPitch, product.Plan.TileM);
+        TensorMap.EncodeBytes(maps, product.Activations, product.M, product.K, product.ActivationPitch, MatmulArguments.ActivationBox(product));
         TensorMap.EncodeBytes(maps + 1, product.Weights, product.N, product.K, product.WeightPitch, product.Plan.TileN);
         var common = &matmul.Product;
         void** arguments = stackalloc void*[]
@@ -21,8 +21,9 @@ internal sealed unsafe partial class HopperKernels
             &common->BlockPitch, &common->WeightScales, &common->Rows, &common->Columns, &common->Depth, &common->Last, &matmul.Bias,
             &matmul.OutputScales, maps, maps + 1,
         };
+        int kernel = HopperKernel.IndexOfInt8(product.Plan, call.OutputScales != 0);
         Launch(
-            HopperKernel.IndexOfInt8(product.Plan, call.OutputScales != 0), MatmulArguments.Blocks(product, multiprocessors),
-            product.Plan.SplitK, arguments, stream);
+            kernel, MatmulArguments.Blocks(product, multiprocessors), product.Plan.SplitK,
+            MatmulArguments.SharedBytes(product, HopperKernel.All[kernel], multiprocessors), arguments, stream);
     }
 }

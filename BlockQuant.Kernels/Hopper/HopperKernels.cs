@@ -48,7 +48,7 @@ internal sealed unsafe partial class HopperKernels
         var matmul = MatmulArguments.Of(call);
         byte* space = stackalloc byte[3 * sizeof(TensorMap) + 63];
         var maps = (TensorMap*)(((nint)space + 63) & ~63);
-        TensorMap.EncodeBytes(maps, call.Activations, call.M, call.K, call.ActivationPitch, call.Plan.TileM);
+        TensorMap.EncodeBytes(maps, call.Activations, call.M, call.K, call.ActivationPitch, MatmulArguments.ActivationBox(call));
         TensorMap.EncodeBytes(maps + 1, call.Weights, call.N, call.K, call.WeightPitch, call.Plan.TileN);
         if (matmul.Store == (int)OutputStore.Ring)
             TensorMap.EncodeOutput(maps + 2, call.Output, call.M, call.N, call.OutputPitch, OutputRing.BoxRows, OutputRing.BoxColumns);
@@ -57,7 +57,10 @@ internal sealed unsafe partial class HopperKernels
             &matmul.Output, &matmul.OutputPitch, &matmul.OutputType, &matmul.Store, &matmul.RowScales, &matmul.RowPitch,
             &matmul.BlockPitch, &matmul.WeightScales, &matmul.Rows, &matmul.Columns, &matmul.Depth, &matmul.Last, maps, maps + 1, maps + 2,
         };
-        Launch(HopperKernel.IndexOf(call.Plan), MatmulArguments.Blocks(call, multiprocessors), call.Plan.SplitK, arguments, stream);
+        int kernel = HopperKernel.IndexOf(call.Plan);
+        Launch(
+            kernel, MatmulArguments.Blocks(call, multiprocessors), call.Plan.SplitK,
+            MatmulArguments.SharedBytes(call, HopperKernel.All[kernel], multiprocessors), arguments, stream);
     }
 
     /// <summary>The loaded module of a kernel, compiled now if it was not yet.</summary>
@@ -84,7 +87,10 @@ internal sealed unsafe partial class HopperKernels
         return new HopperKernels(device);
     }
 
-    private void Launch(int kernel, int grid, int cluster, void** arguments, IntPtr stream)
+    private void Launch(int kernel, int grid, int cluster, void** arguments, IntPtr stream) =>
+        Launch(kernel, grid, cluster, HopperKernel.All[kernel].SharedBytes, arguments, stream);
+
+    private void Launch(int kernel, int grid, int cluster, int sharedBytes, void** arguments, IntPtr stream)
     {
         var attributes = stackalloc CudaLaunchAttribute[2];
         attributes[0] = new CudaLaunchAttribute { Id = CudaLaunchAttribute.ProgrammaticStreamSerialization, X = 1 };
@@ -97,7 +103,7 @@ internal sealed unsafe partial class HopperKernels
             BlockX = (uint)HopperKernel.All[kernel].Threads,
             BlockY = 1,
             BlockZ = 1,
-            SharedBytes = (uint)HopperKernel.All[kernel].SharedBytes,
+            SharedBytes = (uint)sharedBytes,
             Stream = stream,
             Attributes = attributes,
             AttributeCount = 2,

@@ -43,6 +43,20 @@ internal struct MatmulArguments
         };
     }
 
+    /// <summary>Rows of the boxes in which the copy engine reads the activations.</summary>
+    public static int ActivationBox(in MatmulCall call) =>
+        call.Plan.Kind == HopperKernelKind.Prefill ? PrefillKernel.BoxRows(call.M) : call.Plan.TileM;
+
+    /// <summary>Dynamic shared memory of the launch of a kernel.</summary>
+    public static int SharedBytes(in MatmulCall call, HopperKernel kernel, int multiprocessors)
+    {
+        if (call.Plan.Kind != HopperKernelKind.Decode)
+            return kernel.SharedBytes;
+        // A ring that fills the multiprocessor keeps the next launch from beginning there: measured to pay from about 24 blocks on.
+        int depth = HopperKernels.Tiles(HopperKernels.Tiles(call.K, 128), call.Plan.SplitK);
+        return DecodeKernel.SharedBytes(call.Plan.TileM, alone: depth >= 24 && Blocks(call, multiprocessors) <= multiprocessors);
+    }
+
     /// <summary>Blocks of the launch: one for each part of a tile for Decode, as many as run at once for Prefill.</summary>
     public static int Blocks(in MatmulCall call, int multiprocessors)
     {

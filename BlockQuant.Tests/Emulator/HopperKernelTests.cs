@@ -13,6 +13,10 @@ internal sealed partial class HopperKernelTests : EmulatorFixture
 
     // One block works through all tiles and laps its ring of stages, or two blocks share them; edges are ragged in M, N and K; the
     // output's rows let 16 bytes be stored at a time (padding 8) or not.
+    [TestCase(32, 130, 70, 1540, OutputType.BFloat16, 1, 8)]
+    [TestCase(32, 70, 33, 130, OutputType.Single, 2, 3)]
+    [TestCase(64, 65, 150, 1160, OutputType.Single, 1, 8)]
+    [TestCase(64, 5, 64, 144, OutputType.Half, 1, 8)]
     [TestCase(128, 130, 264, 384, OutputType.BFloat16, 1, 8)]
     [TestCase(128, 70, 131, 130, OutputType.Single, 2, 3)]
     [TestCase(128, 1, 8, 16, OutputType.Single, 1, 8)]

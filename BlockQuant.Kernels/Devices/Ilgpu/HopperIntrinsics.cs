@@ -124,6 +124,12 @@ internal static partial class Shared
 {
     public static partial int Base() => throw new NotSupportedException();
 
+    public static partial int Bytes() => throw new NotSupportedException();
+
+    public static partial void Clear(int address) => throw new NotSupportedException();
+
+    public static partial void Publish() => throw new NotSupportedException();
+
     public static partial void CopyRows(int source, long target, long pitch, int rows) => throw new NotSupportedException();
 
     public static partial void Copy2(int source, long target, int enabled) => throw new NotSupportedException();

@@ -22,13 +22,16 @@ internal static partial class Cluster
 
     /// <summary>
     /// Four float32 at the same 16-byte aligned shared address of every block of the cluster, added in rank order, so that the sum
-    /// does not depend on timing.
+    /// does not depend on timing. Two blocks are read at a time, so that their latencies overlap.
     /// </summary>
     [IntrinsicImplementation]
     [Ptx("""
-        { .reg .pred P; .reg .b32 r, n, a; .reg .f32 u<4>, v<4>; mov.u32 n, %cluster_nctarank; mov.u32 r, 0;
+        { .reg .pred P, Q; .reg .b32 r, n, a; .reg .f32 t<4>, u<4>, v<4>; mov.u32 n, %cluster_nctarank; mov.u32 r, 0;
             mov.f32 v0, 0f00000000; mov.f32 v1, v0; mov.f32 v2, v0; mov.f32 v3, v0;
-            NEXT: mapa.shared::cluster.u32 a, $0, r; ld.shared::cluster.v4.f32 {u0,u1,u2,u3}, [a];
+            NEXT: mapa.shared::cluster.u32 a, $0, r; ld.shared::cluster.v4.f32 {t0,t1,t2,t3}, [a];
+            mov.f32 u0, 0f00000000; mov.f32 u1, u0; mov.f32 u2, u0; mov.f32 u3, u0;
+            add.u32 r, r, 1; setp.lt.u32 Q, r, n; @Q mapa.shared::cluster.u32 a, $0, r; @Q ld.shared::cluster.v4.f32 {u0,u1,u2,u3}, [a];
+            add.f32 v0, v0, t0; add.f32 v1, v1, t1; add.f32 v2, v2, t2; add.f32 v3, v3, t3;
             add.f32 v0, v0, u0; add.f32 v1, v1, u1; add.f32 v2, v2, u2; add.f32 v3, v3, u3;
             add.u32 r, r, 1; setp.lt.u32 P, r, n; @P bra NEXT;
             mov.f32 $d.0, v0; mov.f32 $d.1, v1; mov.f32 $d.2, v2; mov.f32 $d.3, v3; }

@@ -10,6 +10,21 @@ internal static partial class Shared
     [Ptx("mov.u32 $d, dynamic_shared;")]
     public static partial int Base();
 
+    /// <summary>Bytes of it, as the launch asked for.</summary>
+    [IntrinsicImplementation]
+    [Ptx("mov.u32 $d, %dynamic_smem_size;")]
+    public static partial int Bytes();
+
+    /// <summary>Zeroes 16 bytes.</summary>
+    [IntrinsicImplementation]
+    [Ptx("{ .reg .b32 z; mov.u32 z, 0; st.shared.v4.b32 [$0], {z,z,z,z}; }")]
+    public static partial void Clear(int address);
+
+    /// <summary>Lets the tensor cores and the copy engine see what this thread has written, once other threads know of it.</summary>
+    [IntrinsicImplementation]
+    [Ptx("fence.proxy.async.shared::cta;")]
+    public static partial void Publish();
+
     /// <summary>
     /// Writes 16 staged rows of 128 bytes, swizzled by <see cref="Epilogue"/>, to global memory: each lane 16 bytes of rows
     /// 0, 4, 8 and 12 after its own.

@@ -19,7 +19,9 @@ internal static class DecodeKernel
 
     internal const int WeightBytes = TileN * 128;
     internal const int SumPitch = (TileN + 4) * 4;
-    private const int BarrierBytes = 128;
+    internal const int EmptyOffset = 128;
+    private const int BarrierBytes = 256;
+    private const int SharedLimit = 227 * 1024;
 
     public static void Tile8(
         long output, long outputPitch, int outputType, int vector, long rowScales, long rowPitch, long blockPitch, long weightScales,
@@ -46,20 +48,23 @@ internal static class DecodeKernel
         int rows, int columns, int depth, int early) =>
         Body<Acc64>(128, output, outputPitch, outputType, vector, rowScales, rowPitch, blockPitch, weightScales, rows, columns, depth, early);
 
-    /// <summary>Stages of the ring: up to 64 tokens, what lets two blocks share a multiprocessor.</summary>
-    public static int Stages(int tokens) => tokens <= 16 ? 6 : tokens <= 32 ? 5 : tokens <= 64 ? 4 : 6;
+    /// <summary>Dynamic shared memory of a launch, which the ring fills.</summary>
+    /// <param name="tokens">Tokens of a tile.</param>
+    /// <param name="alone">True for all of a multiprocessor, else what lets two blocks of up to 64 tokens share it.</param>
+    public static int SharedBytes(int tokens, bool alone) => tokens <= 64 && !alone ? SharedLimit / 2 - 1024 : SharedLimit;
 
-    /// <summary>Dynamic shared memory of a launch.</summary>
-    public static int SharedBytes(int tokens) => BarrierOffset(tokens) + BarrierBytes;
+    // Stages of the ring.
+    internal static int Stages(int tokens) =>
+        Pin.Int32((Shared.Bytes() - BarrierBytes) / (StageBytes(tokens) + ScaleBytes(tokens)));
 
     internal static int StageBytes(int tokens) => WeightBytes + tokens * 128;
-
-    internal static int ScaleOffset(int tokens) => Stages(tokens) * StageBytes(tokens);
 
     // The scales of a stage: one for each token, then the weight block's.
     internal static int ScaleBytes(int tokens) => tokens * 4 + 16;
 
-    internal static int BarrierOffset(int tokens) => ScaleOffset(tokens) + Stages(tokens) * ScaleBytes(tokens);
+    internal static int ScaleOffset(int tokens, int stages) => stages * StageBytes(tokens);
+
+    internal static int BarrierOffset(int tokens, int stages) => stages * (StageBytes(tokens) + ScaleBytes(tokens));
 
     // Tokens and scales of one stage; each lane has the addresses of its own scales.
     private static void LoadTokens(
@@ -81,17 +86,17 @@ internal static class DecodeKernel
     }
 
     // The producer's barriers, and the weights of the first stages.
-    internal static void Begin(int tokens, int shared, int n0, int begin, int first, int early)
+    internal static void Begin(int tokens, int shared, int stages, int n0, int begin, int first, int early)
     {
         int stageBytes = StageBytes(tokens);
-        int full = shared + BarrierOffset(tokens);
+        int full = shared + BarrierOffset(tokens, stages);
         long mapB = Tma.MapB();
         if (Group.IdxX == Threads - 32)
         {
-            for (int i = 0; i < Stages(tokens); i++)
+            for (int i = 0; i < stages; i++)
             {
                 MBarrier.Initialize(full + i * 8, 33);
-                MBarrier.Initialize(full + 64 + i * 8, 8);
+                MBarrier.Initialize(full + EmptyOffset + i * 8, 8);
             }
             MBarrier.PublishInitialization();
         }
@@ -108,11 +113,11 @@ internal static class DecodeKernel
     }
 
     internal static void Produce(
-        int tokens, int shared, long rowScales, long rowPitch, long blockPitch, long weightScale, int m0, int n0, int rows, int begin,
-        int first, int end)
+        int tokens, int shared, int stages, long rowScales, long rowPitch, long blockPitch, long weightScale, int m0, int n0, int rows,
+        int begin, int first, int end)
     {
-        int stages = Stages(tokens), stageBytes = StageBytes(tokens);
-        int full = shared + BarrierOffset(tokens), empty = full + 64, scales = shared + ScaleOffset(tokens);
+        int stageBytes = StageBytes(tokens);
+        int full = shared + BarrierOffset(tokens, stages), empty = full + EmptyOffset, scales = shared + ScaleOffset(tokens, stages);
         long mapA = Tma.MapA(), mapB = Tma.MapB();
         // Tokens past the end take the last one's scale: their products are 0 and never stored.
         int lane = Pin.Int32(Group.IdxX & 31), last = Pin.Int32(rows - 1 - m0);
@@ -163,25 +168,25 @@ internal static class DecodeKernel
         int tileN = Pin.Int32(tile / tilesM);
         int m0 = Pin.Int32((tile - tileN * tilesM) * tokens), n0 = Pin.Int32(tileN * TileN);
         int begin = Pin.Int32(blocks * rank / split), end = Pin.Int32(blocks * (rank + 1) / split);
-        int shared = Shared.Base();
+        int shared = Shared.Base(), stages = Stages(tokens);
         int group = Warpgroup.Index();
-        int first = Pin.Int32(Math.Min(begin + Stages(tokens), end));
+        int first = Pin.Int32(Math.Min(begin + stages, end));
         if (group == 2)
-            Begin(tokens, shared, n0, begin, first, early);
+            Begin(tokens, shared, stages, n0, begin, first, early);
         Warpgroup.Sync(0, Threads);
         DependentLaunch.Wait();
         if (group == 2)
         {
             long weightScale = weightScales + ((long)(n0 >> 7) * blocks + begin) * 4;
-            Produce(tokens, shared, rowScales, rowPitch, blockPitch, weightScale, m0, n0, rows, begin, first, end);
+            Produce(tokens, shared, stages, rowScales, rowPitch, blockPitch, weightScale, m0, n0, rows, begin, first, end);
         }
         else
         {
-            int stages = Stages(tokens), stageBytes = StageBytes(tokens);
-            int full = shared + BarrierOffset(tokens), empty = full + 64;
+            int stageBytes = StageBytes(tokens);
+            int full = Pin.Int32(shared + BarrierOffset(tokens, stages)), empty = full + EmptyOffset;
             int lane = Pin.Int32(Group.IdxX & 31), warp = Pin.Int32(Group.IdxX >> 5);
             int operandA = Pin.Int32(Wgmma.Descriptor(shared + group * 8192)), operandB = Pin.Int32(Wgmma.Descriptor(shared + WeightBytes));
-            int scales = Pin.Int32(shared + ScaleOffset(tokens)), laneScale = Pin.Int32((lane & 3) * 8);
+            int scales = Pin.Int32(shared + ScaleOffset(tokens, stages)), laneScale = Pin.Int32((lane & 3) * 8);
             int stage = 0, phase = 0;
             var acc = default(TAcc);
             for (int block = begin; block < end; block++)

@@ -52,26 +52,26 @@ internal static class Int8DecodeKernel
         int tileN = Pin.Int32(tile / tilesM);
         int m0 = Pin.Int32((tile - tileN * tilesM) * tokens), n0 = Pin.Int32(tileN * DecodeKernel.TileN);
         int begin = Pin.Int32(blocks * rank / split), end = Pin.Int32(blocks * (rank + 1) / split);
-        int shared = Shared.Base();
+        int shared = Shared.Base(), stages = DecodeKernel.Stages(tokens);
         int group = Warpgroup.Index();
-        int first = Pin.Int32(Math.Min(begin + DecodeKernel.Stages(tokens), end));
+        int first = Pin.Int32(Math.Min(begin + stages, end));
         if (group == 2)
-            DecodeKernel.Begin(tokens, shared, n0, begin, first, early);
+            DecodeKernel.Begin(tokens, shared, stages, n0, begin, first, early);
         Warpgroup.Sync(0, DecodeKernel.Threads);
         DependentLaunch.Wait();
         if (group == 2)
         {
             long weightScale = weightScales + ((long)(n0 >> 7) * blocks + begin) * 4;
-            DecodeKernel.Produce(tokens, shared, rowScales, rowPitch, blockPitch, weightScale, m0, n0, rows, begin, first, end);
+            DecodeKernel.Produce(tokens, shared, stages, rowScales, rowPitch, blockPitch, weightScale, m0, n0, rows, begin, first, end);
         }
         else
         {
-            int stages = DecodeKernel.Stages(tokens), stageBytes = DecodeKernel.StageBytes(tokens);
-            int full = shared + DecodeKernel.BarrierOffset(tokens), empty = full + 64;
+            int stageBytes = DecodeKernel.StageBytes(tokens);
+            int full = Pin.Int32(shared + DecodeKernel.BarrierOffset(tokens, stages)), empty = full + DecodeKernel.EmptyOffset;
             int lane = Pin.Int32(Group.IdxX & 31), warp = Pin.Int32(Group.IdxX >> 5);
             int operandA = Pin.Int32(Wgmma.Descriptor(shared + group * 8192));
             int operandB = Pin.Int32(Wgmma.Descriptor(shared + DecodeKernel.WeightBytes));
-            int scales = Pin.Int32(shared + DecodeKernel.ScaleOffset(tokens)), laneScale = Pin.Int32((lane & 3) * 8);
+            int scales = Pin.Int32(shared + DecodeKernel.ScaleOffset(tokens, stages)), laneScale = Pin.Int32((lane & 3) * 8);
             int stage = 0, phase = 0;
             var acc = default(TAcc);
             for (int block = begin; block < end; block++)

@@ -54,7 +54,7 @@ internal static class Int8PrefillKernel
         long weightScales, int rows, int columns, int depth, int groupM, long bias, long outputScales)
         where TAcc : unmanaged
     {
-        int shared = PrefillKernel.Enter(tileN);
+        int shared = PrefillKernel.Enter(tileN, rows);
         int blocks = Pin.Int32((depth + 127) >> 7);
         int group = Warpgroup.Index();
         if (group == 0)
@@ -69,7 +69,7 @@ internal static class Int8PrefillKernel
         }
         Warpgroup.TakeRegisters(240);
         int stages = PrefillKernel.Stages(tileN), stageBytes = PrefillKernel.StageBytes(tileN);
-        int full = shared + PrefillKernel.BarrierOffset(tileN), empty = full + 64;
+        int full = shared + PrefillKernel.BarrierOffset(tileN), empty = full + PrefillKernel.EmptyOffset;
         int tilesM = Pin.Int32((rows + PrefillKernel.TileM - 1) / PrefillKernel.TileM), tilesN = Pin.Int32((columns + tileN - 1) / tileN);
         int tiles = Pin.Int32(tilesM * tilesN);
         int lane = Pin.Int32(Group.IdxX & 31), warp = Pin.Int32((Group.IdxX >> 5) - 4);
@@ -82,7 +82,7 @@ internal static class Int8PrefillKernel
         for (int tile = Grid.IdxX; tile < tiles; tile += Grid.DimX)
         {
             int mn = PrefillKernel.Locate(tile, tilesM, tilesN, groupM);
-            int m0 = Pin.Int32((mn & 0xffff) * PrefillKernel.TileM + warpRow), n0 = Pin.Int32((mn >> 16) * tileN);
+            int m0 = Pin.Int32(PrefillKernel.FirstRow(mn, rows) + warpRow), n0 = Pin.Int32((mn >> 16) * tileN);
             int split = tileN == 192 ? Pin.Int32(128 - (n0 & 127)) : 128;
             var acc = default(TAcc);
             for (int block = 0; block < blocks; block++)

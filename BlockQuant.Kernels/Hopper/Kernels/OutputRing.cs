@@ -32,8 +32,8 @@ internal static class OutputRing
     private const int Buffers = 2;
     private const int BoxBytes = BoxRows * BoxColumns * 2;
 
-    /// <summary>Whether tiles of a width divide into boxes.</summary>
-    public static bool Takes(int tileN) => tileN % BoxColumns == 0;
+    /// <summary>Whether tiles of a width divide into boxes, more than one.</summary>
+    public static bool Takes(int tileN) => tileN > BoxColumns && tileN % BoxColumns == 0;
 
     /// <summary>Boxes of a warpgroup's part of a tile.</summary>
     public static int Boxes(int tileN) => tileN / BoxColumns;

@@ -7,7 +7,7 @@ namespace BlockQuant.Kernels.Hopper;
 /// C[m, n] = Σ_kb sa[m, kb] · sb[n / 128, kb] · Σ_k A[m, k] · B[n, k], for many tokens. A persistent, warp-specialised kernel after
 /// DeepGEMM's: one warp feeds a ring of stages through the copy engine, two warpgroups each multiply 64 of a tile's 128 rows and
 /// promote every 128-wide block of K to float32, and a last warp writes finished tiles through the copy engine while the next ones
-/// are multiplied. Tiles are 128 × 128…256; the width is what the waves of the problem divide best by.
+/// are multiplied. Tiles are 128 × 32…256; the width is what the waves of the problem divide best by.
 /// </summary>
 internal static class PrefillKernel
 {
@@ -20,9 +20,22 @@ internal static class PrefillKernel
     // The scales of a stage: one for each row, then those of the two weight blocks that a tile's columns lie in.
     internal const int WeightScaleOffset = TileM * 4;
     internal const int ScaleBytes = WeightScaleOffset + 16;
-    private const int StagingBytes = OutputRing.Bytes;
-    private const int BarrierBytes = 128 + OutputRing.BarrierBytes;
+    internal const int EmptyOffset = 128;
+    private const int RingBarrierOffset = 256;
+    private const int BarrierBytes = RingBarrierOffset + OutputRing.BarrierBytes;
     private const int SharedLimit = 227 * 1024;
+
+    public static void Tile32(
+        long output, long outputPitch, int outputType, int store, long rowScales, long rowPitch, long blockPitch, long weightScales,
+        int rows, int columns, int depth, int groupM) =>
+        Body<Acc16>(
+            32, output, outputPitch, outputType, store, rowScales, rowPitch, blockPitch, weightScales, rows, columns, depth, groupM);
+
+    public static void Tile64(
+        long output, long outputPitch, int outputType, int store, long rowScales, long rowPitch, long blockPitch, long weightScales,
+        int rows, int columns, int depth, int groupM) =>
+        Body<Acc32>(
+            64, output, outputPitch, outputType, store, rowScales, rowPitch, blockPitch, weightScales, rows, columns, depth, groupM);
 
     public static void Tile128(
         long output, long outputPitch, int outputType, int store, long rowScales, long rowPitch, long blockPitch, long weightScales,
@@ -49,18 +62,30 @@ internal static class PrefillKernel
             256, output, outputPitch, outputType, store, rowScales, rowPitch, blockPitch, weightScales, rows, columns, depth, groupM);
 
     /// <summary>Stages of the ring: as many as fit beside the staged output.</summary>
-    public static int Stages(int tileN) => (SharedLimit - StagingBytes - BarrierBytes) / (StageBytes(tileN) + ScaleBytes);
+    public static int Stages(int tileN) => (SharedLimit - StagingBytes(tileN) - BarrierBytes) / (StageBytes(tileN) + ScaleBytes);
+
+    /// <summary>
+    /// Rows of the activations' boxes: not more than there are. The copy engine takes longer over a row that does not exist than over
+    /// one that does, and narrow tiles wait for it.
+    /// </summary>
+    public static int BoxRows(int rows) => Math.Min(TileM, (rows + 7) & ~7);
 
     /// <summary>Dynamic shared memory of a launch.</summary>
     public static int SharedBytes(int tileN) => BarrierOffset(tileN) + BarrierBytes;
 
     internal static int StageBytes(int tileN) => (TileM + tileN) * 128;
 
+    // 32 columns are staged in one pass and need one buffer a warp.
+    private static int StagingBytes(int tileN) => 8 * (tileN == 32 ? OutputTile.StagingBytes / 2 : OutputTile.StagingBytes);
+
     internal static int StagingOffset(int tileN) => Stages(tileN) * StageBytes(tileN);
 
-    internal static int ScaleOffset(int tileN) => StagingOffset(tileN) + StagingBytes;
+    internal static int ScaleOffset(int tileN) => StagingOffset(tileN) + StagingBytes(tileN);
 
     internal static int BarrierOffset(int tileN) => ScaleOffset(tileN) + Stages(tileN) * ScaleBytes;
+
+    // Whether a tile's halves of up to 128 columns each lie in one weight block.
+    private static bool IsWithinBlocks(int tileN) => tileN % 128 == 0 || 128 % tileN == 0;
 
     // m | n << 16 of the t-th tile: m runs fastest inside a band of groupM row tiles, so that the tiles in flight share operands in L2.
     internal static int Locate(int tile, int tilesM, int tilesN, int groupM)
@@ -72,24 +97,29 @@ internal static class PrefillKernel
         return Pin.Int32(band * groupM + rest - n * height | n << 16);
     }
 
+    // The last tile of more than 128 rows ends with them: rows that two tiles have come out the same from both, and absent rows, which
+    // the copy engine takes longer over, are not asked for.
+    internal static int FirstRow(int mn, int rows) => Pin.Int32(Math.Min((mn & 0xffff) * TileM, Math.Max(rows - TileM, 0)));
+
     // One warp: the operands of every stage, by the copy engine.
     internal static void LoadOperands(int tileN, int shared, int rows, int columns, int blocks, int groupM)
     {
         int stages = Stages(tileN), stageBytes = StageBytes(tileN);
-        int full = shared + BarrierOffset(tileN), empty = full + 64;
+        int full = shared + BarrierOffset(tileN), empty = full + EmptyOffset;
         int tilesM = Pin.Int32((rows + TileM - 1) / TileM), tilesN = Pin.Int32((columns + tileN - 1) / tileN);
         int tiles = Pin.Int32(tilesM * tilesN);
+        int loadedBytes = Pin.Int32(stageBytes - (TileM - BoxRows(rows)) * 128);
         long mapA = Tma.MapA(), mapB = Tma.MapB();
         int stage = 0, phase = 1;
         for (int tile = Grid.IdxX; tile < tiles; tile += Grid.DimX)
         {
             int mn = Locate(tile, tilesM, tilesN, groupM);
-            int m0 = Pin.Int32((mn & 0xffff) * TileM), n0 = Pin.Int32((mn >> 16) * tileN);
+            int m0 = FirstRow(mn, rows), n0 = Pin.Int32((mn >> 16) * tileN);
             for (int block = 0; block < blocks; block++)
             {
                 int barrier = full + stage * 8, target = shared + stage * stageBytes;
                 MBarrier.Wait(empty + stage * 8, phase);
-                MBarrier.ArriveExpect(barrier, stageBytes);
+                MBarrier.ArriveExpect(barrier, loadedBytes);
                 Tma.Load(target, mapA, block * 128, m0, barrier);
                 Tma.Load(target + TileM * 128, mapB, block * 128, n0, barrier);
                 stage++;
@@ -108,16 +138,16 @@ internal static class PrefillKernel
         int groupM)
     {
         int stages = Stages(tileN);
-        int full = shared + BarrierOffset(tileN), empty = full + 64;
+        int full = shared + BarrierOffset(tileN), empty = full + EmptyOffset;
         int tilesM = Pin.Int32((rows + TileM - 1) / TileM), tilesN = Pin.Int32((columns + tileN - 1) / tileN);
         int tiles = Pin.Int32(tilesM * tilesN), lastBlockRow = Pin.Int32((columns - 1) >> 7);
         int lane = Pin.Int32(Group.IdxX & 31);
-        int scales = Pin.Int32(shared + ScaleOffset(tileN) + lane * 4), two = Pin.Int32(lane < (tileN == 128 ? 1 : 2) ? 1 : 0);
+        int scales = Pin.Int32(shared + ScaleOffset(tileN) + lane * 4), two = Pin.Int32(lane < (128 % tileN == 0 ? 1 : 2) ? 1 : 0);
         int stage = 0, phase = 1;
         for (int tile = Grid.IdxX; tile < tiles; tile += Grid.DimX)
         {
             int mn = Locate(tile, tilesM, tilesN, groupM);
-            int m0 = Pin.Int32((mn & 0xffff) * TileM), n0 = Pin.Int32((mn >> 16) * tileN);
+            int m0 = FirstRow(mn, rows), n0 = Pin.Int32((mn >> 16) * tileN);
             // Rows past the end take the last row's scale: their products are 0 and never stored.
             int last = Pin.Int32(rows - 1 - m0);
             long first = Pin.Int64(rowScales + (m0 + Math.Min(lane, last)) * rowPitch);
@@ -152,13 +182,13 @@ internal static class PrefillKernel
     {
         int tilesM = Pin.Int32((rows + TileM - 1) / TileM), tilesN = Pin.Int32((columns + tileN - 1) / tileN);
         int tiles = Pin.Int32(tilesM * tilesN);
-        int staging = shared + StagingOffset(tileN), barriers = shared + BarrierOffset(tileN) + 128;
+        int staging = shared + StagingOffset(tileN), barriers = shared + BarrierOffset(tileN) + RingBarrierOffset;
         int boxes = OutputRing.Boxes(tileN);
         int box = 0;
         for (int tile = Grid.IdxX; tile < tiles; tile += Grid.DimX)
         {
             int mn = Locate(tile, tilesM, tilesN, groupM);
-            int m0 = Pin.Int32((mn & 0xffff) * TileM), n0 = Pin.Int32((mn >> 16) * tileN);
+            int m0 = FirstRow(mn, rows), n0 = Pin.Int32((mn >> 16) * tileN);
             for (int i = 0; i < 2 * boxes; i++)
             {
                 int lower = Pin.Int32(i >= boxes ? 1 : 0);
@@ -171,18 +201,28 @@ internal static class PrefillKernel
         }
     }
 
-    internal static int Enter(int tileN)
+    internal static int Enter(int tileN, int rows)
     {
         int shared = Shared.Base();
         int full = shared + BarrierOffset(tileN);
+        if (rows < TileM)
+        {
+            // Rows that no copy brings are multiplied all the same.
+            for (int chunk = BoxRows(rows) * 8 + Group.IdxX; chunk < TileM * 8; chunk += Threads)
+            {
+                for (int i = 0; i < Stages(tileN); i++)
+                    Shared.Clear(shared + i * StageBytes(tileN) + chunk * 16);
+            }
+            Shared.Publish();
+        }
         if (Group.IdxX == 0)
         {
             for (int i = 0; i < Stages(tileN); i++)
             {
                 MBarrier.Initialize(full + i * 8, 33);
-                MBarrier.Initialize(full + 64 + i * 8, 8);
+                MBarrier.Initialize(full + EmptyOffset + i * 8, 8);
             }
-            OutputRing.Initialize(full + 128);
+            OutputRing.Initialize(full + RingBarrierOffset);
             MBarrier.PublishInitialization();
         }
         Warpgroup.Sync(0, Threads);
@@ -196,7 +236,7 @@ internal static class PrefillKernel
         long weightScales, int rows, int columns, int depth, int groupM)
         where TAcc : unmanaged
     {
-        int shared = Enter(tileN);
+        int shared = Enter(tileN, rows);
         int blocks = Pin.Int32((depth + 127) >> 7);
         int group = Warpgroup.Index();
         if (group == 0)
@@ -213,7 +253,7 @@ internal static class PrefillKernel
         }
         Warpgroup.TakeRegisters(240);
         int stages = Stages(tileN), stageBytes = StageBytes(tileN);
-        int full = shared + BarrierOffset(tileN), empty = full + 64;
+        int full = shared + BarrierOffset(tileN), empty = full + EmptyOffset;
         int tilesM = Pin.Int32((rows + TileM - 1) / TileM), tilesN = Pin.Int32((columns + tileN - 1) / tileN);
         int tiles = Pin.Int32(tilesM * tilesN);
         int lane = Pin.Int32(Group.IdxX & 31), warp = Pin.Int32((Group.IdxX >> 5) - 4);
@@ -224,9 +264,9 @@ internal static class PrefillKernel
         int stage = 0, phase = 0, box = 0;
         for (int tile = Grid.IdxX; tile < tiles; tile += Grid.DimX)
         {
-            // Tiles of whole blocks need not know where they lie to be multiplied.
-            int mn = tileN % 128 == 0 ? 0 : Locate(tile, tilesM, tilesN, groupM);
-            int split = tileN % 128 == 0 ? 128 : Pin.Int32(128 - ((mn >> 16) * tileN & 127));
+            // Tiles of whole blocks, or of even parts of one, need not know where they lie to be multiplied.
+            int mn = IsWithinBlocks(tileN) ? 0 : Locate(tile, tilesM, tilesN, groupM);
+            int split = IsWithinBlocks(tileN) ? 128 : Pin.Int32(128 - ((mn >> 16) * tileN & 127));
             var acc = default(TAcc);
             for (int block = 0; block < blocks; block++)
             {
@@ -245,16 +285,16 @@ internal static class PrefillKernel
             {
                 OutputRing.Stage(
                     acc, tileN, outputType, staging + (group - 1) * OutputRing.GroupBytes,
-                    full + 128 + (group - 1) * OutputRing.GroupBarrierBytes, box);
+                    full + RingBarrierOffset + (group - 1) * OutputRing.GroupBarrierBytes, box);
                 box += OutputRing.Boxes(tileN);
             }
             else
             {
-                if (tileN % 128 == 0)
+                if (IsWithinBlocks(tileN))
                     mn = Locate(tile, tilesM, tilesN, groupM);
-                int m0 = Pin.Int32((mn & 0xffff) * TileM + warpRow), n0 = Pin.Int32((mn >> 16) * tileN);
+                int m0 = Pin.Int32(FirstRow(mn, rows) + warpRow), n0 = Pin.Int32((mn >> 16) * tileN);
                 OutputTile.Store(
-                    acc, tileN, staging + warp * OutputTile.StagingBytes, output, outputPitch, outputType, store, m0, n0, rows, columns);
+                    acc, tileN, staging + warp * (StagingBytes(tileN) / 8), output, outputPitch, outputType, store, m0, n0, rows, columns);
             }
         }
     }

@@ -15,6 +15,9 @@ internal readonly struct BlockMemory
     /// <summary>That of the running lane's block.</summary>
     public static BlockMemory Own => new(EmulatedLane.Current.Group.Shared.Dynamic);
 
+    /// <summary>How many bytes there are.</summary>
+    public int Length => checked((int)bytes.LengthInBytes);
+
     /// <summary>That of a block of the running lane's cluster.</summary>
     public static BlockMemory OfRank(int rank) => new(EmulatedLane.Current.Group.DynamicSharedOf(rank));
 

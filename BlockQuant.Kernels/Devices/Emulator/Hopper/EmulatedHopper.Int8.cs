@@ -20,8 +20,10 @@ internal sealed partial class EmulatedHopper
         }
         var matmul = Int8MatmulArguments.Of(call);
         var common = matmul.Product;
+        var kernel = HopperKernel.All[HopperKernel.IndexOfInt8(product.Plan, quantizes)];
+        kernel = kernel with { SharedBytes = MatmulArguments.SharedBytes(product, kernel, multiprocessors) };
         Launch(
-            HopperKernel.All[HopperKernel.IndexOfInt8(product.Plan, quantizes)], MatmulArguments.Blocks(product, multiprocessors),
+            kernel, MatmulArguments.Blocks(product, multiprocessors),
             product.Plan.SplitK, Memory(product, [.. others], []), common.Output, common.OutputPitch, common.OutputType, common.Store,
             common.RowScales, common.RowPitch, common.BlockPitch, common.WeightScales, common.Rows, common.Columns, common.Depth,
             common.Last, matmul.Bias, matmul.OutputScales);

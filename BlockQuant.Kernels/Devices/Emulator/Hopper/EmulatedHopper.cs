@@ -15,8 +15,10 @@ internal sealed partial class EmulatedHopper(EmulatorAccelerator accelerator, in
         var output = Output(call, call.ElementBytes);
         var memory = Memory(call, [output], [new BoxMap(output, OutputRing.BoxRows, call.ElementBytes)]);
         var matmul = MatmulArguments.Of(call);
+        var kernel = HopperKernel.All[HopperKernel.IndexOf(call.Plan)];
+        kernel = kernel with { SharedBytes = MatmulArguments.SharedBytes(call, kernel, multiprocessors) };
         Launch(
-            HopperKernel.All[HopperKernel.IndexOf(call.Plan)], MatmulArguments.Blocks(call, multiprocessors), call.Plan.SplitK, memory,
+            kernel, MatmulArguments.Blocks(call, multiprocessors), call.Plan.SplitK, memory,
             matmul.Output, matmul.OutputPitch, matmul.OutputType, matmul.Store, matmul.RowScales, matmul.RowPitch, matmul.BlockPitch,
             matmul.WeightScales, matmul.Rows, matmul.Columns, matmul.Depth, matmul.Last);
     }
@@ -49,7 +51,7 @@ internal sealed partial class EmulatedHopper(EmulatorAccelerator accelerator, in
         var weightScales = new MemoryRegion("weight scales", call.WeightScales, (call.N + 127) / 128, blocks * 4, blocks * 4);
         return new AddressSpace(
             [activations, weights, activationScales, weightScales, .. others],
-            [new BoxMap(activations, call.Plan.TileM), new BoxMap(weights, call.Plan.TileN), .. maps]);
+            [new BoxMap(activations, MatmulArguments.ActivationBox(call)), new BoxMap(weights, call.Plan.TileN), .. maps]);
     }
 
     private static MemoryRegion ActivationScales(IntPtr address, int rows, int blocks, long rowStride, long blockStride) => blockStride == 1

@@ -6,6 +6,15 @@ internal static partial class Shared
 {
     public static partial int Base() => BlockMemory.Base;
 
+    public static partial int Bytes() => BlockMemory.Own.Length;
+
+    public static partial void Clear(int address) => BlockMemory.Own.Store<Int128>(address, 0);
+
+    public static partial void Publish()
+    {
+        // The emulator has one view of shared memory.
+    }
+
     public static partial void CopyRows(int source, long target, long pitch, int rows)
     {
         // All four are read whether or not they are written, as the instructions do.
