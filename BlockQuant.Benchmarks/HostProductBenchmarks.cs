@@ -1,6 +1,5 @@
-using System.Runtime.CompilerServices;
-using System.Runtime.Intrinsics;
 using BenchmarkDotNet.Attributes;
+using BlockQuant.Benchmarks.HostEngine;
 using BlockQuant.Host;
 using MathNet.Numerics.LinearAlgebra;
 
@@ -76,14 +75,7 @@ public class HostProductBenchmarks
 
     /// <summary>The multiply-adds of the product without its memory: the peak of the cores.</summary>
     [Benchmark]
-    public float PeakMultiplyAdds()
-    {
-        int cores = Environment.ProcessorCount;
-        var results = new float[cores];
-        int steps = (int)((long)M * N * K / Vector512<float>.Count / 12 / cores);
-        Parallel.For(0, cores, core => results[core] = MultiplyAdds(steps));
-        return results[0];
-    }
+    public float PeakMultiplyAdds() => MachineLimits.MultiplyAdds((double)M * N * K);
 
     /// <summary>Copies as many bytes as the weights have, on all cores.</summary>
     [Benchmark]
@@ -108,31 +100,5 @@ public class HostProductBenchmarks
         float[] scales = new float[scaleRows * scaleColumns];
         Array.Fill(scales, 0.01f);
         return new QuantizedMatrix(codes, rows, K, scales, scheme);
-    }
-
-    // Twelve independent sums hide the latency of each.
-    [MethodImpl(MethodImplOptions.AggressiveOptimization | MethodImplOptions.NoInlining)]
-    private static float MultiplyAdds(int steps)
-    {
-        Vector512<float> x = Vector512.Create(0.999f);
-        Vector512<float> y = Vector512.Create(1e-3f);
-        Vector512<float> s0 = x, s1 = x, s2 = x, s3 = x, s4 = x, s5 = x, s6 = x, s7 = x, s8 = x, s9 = x, s10 = x, s11 = x;
-        for (int i = 0; i < steps; i++)
-        {
-            s0 = Vector512.FusedMultiplyAdd(s0, x, y);
-            s1 = Vector512.FusedMultiplyAdd(s1, x, y);
-            s2 = Vector512.FusedMultiplyAdd(s2, x, y);
-            s3 = Vector512.FusedMultiplyAdd(s3, x, y);
-            s4 = Vector512.FusedMultiplyAdd(s4, x, y);
-            s5 = Vector512.FusedMultiplyAdd(s5, x, y);
-            s6 = Vector512.FusedMultiplyAdd(s6, x, y);
-            s7 = Vector512.FusedMultiplyAdd(s7, x, y);
-            s8 = Vector512.FusedMultiplyAdd(s8, x, y);
-            s9 = Vector512.FusedMultiplyAdd(s9, x, y);
-            s10 = Vector512.FusedMultiplyAdd(s10, x, y);
-            s11 = Vector512.FusedMultiplyAdd(s11, x, y);
-        }
-
-        return Vector512.Sum(s0 + s1 + s2 + s3 + s4 + s5 + s6 + s7 + s8 + s9 + s10 + s11);
     }
 }

@@ -1,0 +1,36 @@
+using BlockQuant.Host;
+
+namespace BlockQuant.Benchmarks.HostEngine;
+
+/// <summary>C [M, 4096] = A [M, 7168] · B [4096, 7168]ᵀ, float32 output, 1×128 and 128×128 scale blocks.</summary>
+internal static class ProductCases
+{
+    public const int N = 4096;
+    public const int K = 7168;
+
+    /// <summary>Weights that calls take in turn, so that they come from memory: one matrix alone would nearly fit the caches.</summary>
+    private const int Matrices = 5;
+
+    private static readonly int[] Rows = [1, 4, 16, 64, 128, 256, 512];
+
+    public static IEnumerable<HostCase> All()
+        => Of("FP8", QuantizationScheme.Fp8TokenGroup128, QuantizationScheme.Fp8Block128)
+            .Concat(Of("INT8", QuantizationScheme.Int8TokenGroup128, QuantizationScheme.Int8Block128));
+
+    private static IEnumerable<HostCase> Of(string name, QuantizationScheme activations, QuantizationScheme weights)
+    {
+        var random = new Random(1);
+        QuantizedMatrix[] right = Enumerable.Range(0, Matrices).Select(_ => RandomCodes.Matrix(random, N, K, weights)).ToArray();
+        foreach (int m in Rows)
+        {
+            QuantizedMatrix left = RandomCodes.Matrix(random, m, K, activations);
+            var output = new float[m * N];
+            int turn = 0;
+            yield return new HostCase(
+                $"{name}, M = {m}",
+                2.0 * m * N * K,
+                (double)N * K + (double)m * K + 4.0 * m * N,
+                () => HostMultiplication.Multiply<float>(left, right[turn++ % Matrices], output));
+        }
+    }
+}
