@@ -21,9 +21,14 @@ internal static unsafe class Float8Table
     private static readonly Vector512<byte> Quarter2 = Interleave(32);
     private static readonly Vector512<byte> Quarter3 = Interleave(48);
 
-    /// <summary>Decodes all whole groups of 64 codes and returns how many codes that were.</summary>
-    [MethodImpl(MethodImplOptions.NoInlining)]
-    public static int Widen(byte* source, int length, float* destination)
+    /// <summary>Whether the machine has the permutations.</summary>
+    public static bool IsSupported => Avx512Vbmi.IsSupported;
+
+    /// <summary>Decodes all whole groups of 64 codes, times a factor, and returns how many codes that were.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveOptimization | MethodImplOptions.NoInlining)]
+    public static long Decode<T, TTarget>(byte* source, long length, float factor, T* destination)
+        where T : unmanaged
+        where TTarget : struct, ILaneTarget<T>
     {
         Vector512<byte> lower0 = LowerBytes0;
         Vector512<byte> lower1 = LowerBytes1;
@@ -34,22 +39,73 @@ internal static unsafe class Float8Table
         Vector512<byte> quarter2 = Quarter2;
         Vector512<byte> quarter3 = Quarter3;
         Vector512<byte> sign = Vector512.Create((byte)0x80);
-        Vector512<byte> kept = Vector512.Create(0xFFFF_0000).AsByte();
-        int index = 0;
+        Vector512<float> factors = Vector512.Create(factor);
+        long index = 0;
         for (; index <= length - Codes; index += Codes)
         {
             Vector512<byte> codes = Vector512.Load(source + index);
             Vector512<byte> lower = Avx512Vbmi.PermuteVar64x8x2(lower0, codes, lower1);
-            Vector512<byte> upper = Avx512Vbmi.PermuteVar64x8x2(upper0, codes, upper1) | (codes & sign);
-            float* target = destination + index;
-            (Avx512Vbmi.PermuteVar64x8x2(lower, quarter0, upper) & kept).AsSingle().Store(target);
-            (Avx512Vbmi.PermuteVar64x8x2(lower, quarter1, upper) & kept).AsSingle().Store(target + 16);
-            (Avx512Vbmi.PermuteVar64x8x2(lower, quarter2, upper) & kept).AsSingle().Store(target + 32);
-            (Avx512Vbmi.PermuteVar64x8x2(lower, quarter3, upper) & kept).AsSingle().Store(target + 48);
+            Vector512<byte> upper = Vector512.ConditionalSelect(sign, codes, Avx512Vbmi.PermuteVar64x8x2(upper0, codes, upper1));
+            T* target = destination + index;
+            TTarget.Store(ref target[0], Quarter(lower, quarter0, upper, factors));
+            TTarget.Store(ref target[16], Quarter(lower, quarter1, upper, factors));
+            TTarget.Store(ref target[32], Quarter(lower, quarter2, upper, factors));
+            TTarget.Store(ref target[48], Quarter(lower, quarter3, upper, factors));
         }
 
         return index;
     }
+
+    /// <summary><see cref="RowProduct{T, TSource, TLanes}.Multiply"/> of FP8 weights.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveOptimization | MethodImplOptions.NoInlining)]
+    public static float Multiply(float* left, float* leftScales, Float8E4M3* right, float* rightScales, DepthPiece[] pieces)
+    {
+        Vector512<byte> lower0 = LowerBytes0;
+        Vector512<byte> lower1 = LowerBytes1;
+        Vector512<byte> upper0 = UpperBytes0;
+        Vector512<byte> upper1 = UpperBytes1;
+        Vector512<byte> quarter0 = Quarter0;
+        Vector512<byte> quarter1 = Quarter1;
+        Vector512<byte> quarter2 = Quarter2;
+        Vector512<byte> quarter3 = Quarter3;
+        Vector512<byte> sign = Vector512.Create((byte)0x80);
+        Lanes512 total = default;
+        for (int i = 0; i < pieces.Length; i++)
+        {
+            ref readonly DepthPiece piece = ref pieces[i];
+            float* activations = left + piece.Padded;
+            Float8E4M3* weights = right + piece.K;
+            Vector512<float> sum = default;
+            for (int k = 0; k < piece.Length; k += Codes)
+            {
+                HostVectors.PrefetchStream(weights + k);
+                Vector512<byte> codes = Vector512.Load((byte*)(weights + k));
+                Vector512<byte> lower = Avx512Vbmi.PermuteVar64x8x2(lower0, codes, lower1);
+                Vector512<byte> upper = Vector512.ConditionalSelect(sign, codes, Avx512Vbmi.PermuteVar64x8x2(upper0, codes, upper1));
+                sum = MultiplyAdd(activations + k, Quarter(lower, quarter0, upper), sum);
+                sum = MultiplyAdd(activations + k + 16, Quarter(lower, quarter1, upper), sum);
+                sum = MultiplyAdd(activations + k + 32, Quarter(lower, quarter2, upper), sum);
+                sum = MultiplyAdd(activations + k + 48, Quarter(lower, quarter3, upper), sum);
+            }
+
+            total = RowProduct<Float8E4M3, Float8LaneFormat, Lanes512>.Promote(
+                new Lanes512(sum.AsInt32()), leftScales[i], rightScales, piece.WeightScale, total);
+        }
+
+        return Lanes512.SumSingle(total);
+    }
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private static Vector512<float> MultiplyAdd(float* activations, Vector512<float> weights, Vector512<float> sum)
+        => Vector512.MultiplyAddEstimate(Vector512.Load(activations), weights, sum);
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private static Vector512<float> Quarter(Vector512<byte> lower, Vector512<byte> places, Vector512<byte> upper)
+        => (Avx512Vbmi.PermuteVar64x8x2(lower, places, upper).AsUInt32() & Vector512.Create(0xFFFF_0000)).AsSingle();
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private static Lanes512 Quarter(Vector512<byte> lower, Vector512<byte> places, Vector512<byte> upper, Vector512<float> factors)
+        => new((Quarter(lower, places, upper) * factors).AsInt32());
 
     private static Vector512<byte> Table(int first, int shift)
     {

@@ -1,5 +1,4 @@
 using System.Runtime.CompilerServices;
-using System.Runtime.Intrinsics.X86;
 
 namespace BlockQuant.Host;
 
@@ -16,14 +15,17 @@ internal enum HostElementKind
 /// <remarks>A class, not a type parameter of the products, so that each of those is compiled once for all types: one call widens a whole run.</remarks>
 internal abstract unsafe class HostDecoder(int size)
 {
+    /// <summary>The length of every piece that <see cref="Multiply"/> takes must be a multiple of this.</summary>
+    public const int Granule = 64;
+
     /// <summary>Bytes of one element.</summary>
     public int Size { get; } = size;
 
-    /// <summary>Whether elements are FP8 codes, which the fastest loops decode in registers.</summary>
-    public virtual bool IsFloat8 => false;
-
     /// <summary>Widens a run.</summary>
     public abstract void Decode(byte* source, int length, float* destination);
+
+    /// <inheritdoc cref="RowProduct{T, TSource, TLanes}.Multiply"/>
+    public abstract float Multiply(float* left, float* leftScales, byte* right, float* rightScales, DepthPiece[] pieces);
 
     /// <summary>INT8 codes.</summary>
     public static HostDecoder Int8(VectorWidth width) => width switch
@@ -72,6 +74,9 @@ internal sealed unsafe class HostDecoder<T, TSource, TLanes> : HostDecoder
     }
 
     public override void Decode(byte* source, int length, float* destination) => RunConversion<T, TLanes>.Widen<TSource>((T*)source, length, destination);
+
+    public override float Multiply(float* left, float* leftScales, byte* right, float* rightScales, DepthPiece[] pieces)
+        => RowProduct<T, TSource, TLanes>.Multiply(left, leftScales, (T*)right, rightScales, pieces);
 }
 
 /// <inheritdoc/>
@@ -87,13 +92,13 @@ internal sealed unsafe class HostElement<T, TFormat, TLanes> : HostElement
     {
     }
 
-    public override bool IsFloat8 => typeof(T) == typeof(Float8E4M3);
+    private static bool HasTable => typeof(T) == typeof(Float8E4M3) && typeof(TLanes) == typeof(Lanes512) && Float8Table.IsSupported;
 
     public override void Decode(byte* source, int length, float* destination)
     {
-        if (typeof(T) == typeof(Float8E4M3) && typeof(TLanes) == typeof(Lanes512) && Avx512Vbmi.IsSupported)
+        if (HasTable)
         {
-            int done = Float8Table.Widen(source, length, destination);
+            int done = (int)Float8Table.Decode<float, SingleFormat>(source, length, 1f, destination);
             if (done == length)
             {
                 return;
@@ -106,6 +111,11 @@ internal sealed unsafe class HostElement<T, TFormat, TLanes> : HostElement
 
         RunConversion<T, TLanes>.Widen<TFormat>((T*)source, length, destination);
     }
+
+    public override float Multiply(float* left, float* leftScales, byte* right, float* rightScales, DepthPiece[] pieces)
+        => HasTable
+            ? Float8Table.Multiply(left, leftScales, (Float8E4M3*)right, rightScales, pieces)
+            : RowProduct<T, TFormat, TLanes>.Multiply(left, leftScales, (T*)right, rightScales, pieces);
 
     public override void Encode(float* source, long length, byte* destination) => RunConversion<T, TLanes>.Narrow<TFormat>(source, length, (T*)destination);
 }

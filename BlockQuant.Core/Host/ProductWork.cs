@@ -24,12 +24,18 @@ internal readonly unsafe struct ProductWork<TLanes> : IRangeWork
 
     private const long ChunkElements = 64 * 1024;
 
+    /// <summary>Elements of a stream that one core reads at a time: many more than it asks for in advance.</summary>
+    private const long StreamElements = 1024 * 1024;
+
     private readonly HostOperand weights;
     private readonly HostSink sink;
     private readonly HostRows rows;
     private readonly DepthPiece[] pieces;
     private readonly long n;
     private readonly int columns;
+
+    /// <summary>Whether one row of activations meets weights that can be decoded in registers.</summary>
+    private readonly bool inRegisters;
 
     /// <summary>[piece][row][padded depth]: rows as far apart as the matrix's would share a few sets of the cache.</summary>
     private readonly float* decoded;
@@ -46,6 +52,7 @@ internal readonly unsafe struct ProductWork<TLanes> : IRangeWork
         this.pieces = pieces;
         this.n = n;
         this.columns = columns;
+        inRegisters = rows.Count == 1 && weights.Cast is null && Array.TrueForAll(pieces, piece => piece.Length % HostDecoder.Granule == 0);
         this.decoded = decoded;
         this.scales = scales;
     }
@@ -62,11 +69,19 @@ internal readonly unsafe struct ProductWork<TLanes> : IRangeWork
         long rowChunk = ChunkElements / Math.Max(1, stride);
         ParallelRange.Run(new RowDecodingWork(activations, rows, pieces, decoded, scales), rows.Count, rowChunk);
         var work = new ProductWork<TLanes>(weights, sink, rows, pieces, n, columns, decoded, scales);
-        ParallelRange.Run(work, (n + columns - 1) / columns, Math.Max(1, ChunkElements / Math.Max(1, stride * columns)));
+        long strips = (n + columns - 1) / columns;
+        long chunkElements = work.inRegisters ? Math.Clamp(n * stride / (4 * Environment.ProcessorCount), ChunkElements, StreamElements) : ChunkElements;
+        ParallelRange.Run(work, strips, chunkElements / Math.Max(1, stride * columns));
     }
 
     public void Run(long begin, long end)
     {
+        if (inRegisters)
+        {
+            MultiplyRow(begin * columns, Math.Min(n, end * columns));
+            return;
+        }
+
         // Weights that several tiles of rows share are decoded once, unless pieces are so short that their padding would be most of it.
         bool whole = rows.Count > TileRows && pieces.Length > 0 && pieces.Length * (long)DepthPiece.MaxLength <= 2 * (pieces[^1].Padded + pieces[^1].PaddedLength);
         int kept = whole ? pieces.Length : 1;
@@ -106,6 +121,22 @@ internal readonly unsafe struct ProductWork<TLanes> : IRangeWork
 
                 Store(column, count, row, tileRows, totals);
             }
+        }
+    }
+
+    /// <summary>The one row of activations times the weights' rows from <paramref name="begin"/> to <paramref name="end"/>, each read once.</summary>
+    private void MultiplyRow(long begin, long end)
+    {
+        float* values = stackalloc float[HostSink.MaxCount];
+        for (long column = begin; column < end; column += HostSink.MaxCount)
+        {
+            int count = (int)Math.Min(HostSink.MaxCount, end - column);
+            for (int c = 0; c < count; c++)
+            {
+                values[c] = weights.Decoder.Multiply(decoded, scales, weights.Row(column + c), weights.RowScales(column + c), pieces);
+            }
+
+            sink.Store(rows[0], column, count, values);
         }
     }
 

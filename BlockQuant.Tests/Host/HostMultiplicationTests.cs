@@ -1,5 +1,7 @@
 using BlockQuant.Host;
 using BlockQuant.Reference;
+using FsCheck;
+using FsCheck.Fluent;
 
 namespace BlockQuant.Tests.Host;
 
@@ -73,6 +75,26 @@ internal sealed class HostMultiplicationTests(VectorWidth width)
     }
 
     [Test]
+    public void One_row_alone_is_that_row_of_a_batch([Values] ElementFormat format)
+        => Prop.ForAll(
+            ArbMap.Default.ArbFor<int>(),
+            seed =>
+            {
+                // Whole granules of depth, which one row alone takes in registers, and other depths.
+                var random = new Random(seed);
+                int k = random.Next(1, 7) * 64 + (random.Next(4) == 0 ? random.Next(64) : 0);
+                int n = random.Next(1, 90);
+                QuantizedMatrix a = AlignedMatrix(random, 5, k, new QuantizationScheme(format, ScaleGranularity.TokenGroup, new BlockShape(1, 64 * random.Next(1, 4))));
+                QuantizedMatrix b = AlignedMatrix(random, n, k, new QuantizationScheme(format, ScaleGranularity.Block, new BlockShape(32, 64 * random.Next(1, 4))));
+                var batch = new float[5 * n];
+                HostMultiplication.Multiply<float>(a, b, batch, default, width);
+                var first = new QuantizedMatrix(a.Codes[..k], 1, k, a.Scales[..(int)a.ScaleColumns], a.Scheme);
+                var alone = new float[n];
+                HostMultiplication.Multiply<float>(first, b, alone, default, width);
+                alone.AsSpan().SequenceEqual(batch.AsSpan(0, n)).Should().BeTrue($"{n} x {k}");
+            }).Check(Properties.Cases(60));
+
+    [Test]
     public void An_empty_depth_gives_the_bias_and_an_empty_output_nothing([Values(2, 20)] int m)
     {
         var empty = new QuantizedMatrix(default, m, 0, new float[m], QuantizationScheme.Fp8Token);
@@ -108,6 +130,16 @@ internal sealed class HostMultiplicationTests(VectorWidth width)
         return format == ElementFormat.Float8E4M3
             ? ReferenceOperators.QuantizeFp8(x, rows, columns, scheme, rowOffset, columnOffset)
             : ReferenceOperators.QuantizeInt8(x, rows, columns, scheme, RoundingMode.Nearest, rowOffset, columnOffset);
+    }
+
+    /// <summary>A quantized matrix of normal values, one of them NaN, that begins with whole blocks.</summary>
+    private static QuantizedMatrix AlignedMatrix(Random random, int rows, int columns, QuantizationScheme scheme)
+    {
+        float[] x = RandomData.Normal(random, rows * columns);
+        x[^1] = float.NaN;
+        return scheme.Format == ElementFormat.Float8E4M3
+            ? ReferenceOperators.QuantizeFp8(x, rows, columns, scheme)
+            : ReferenceOperators.QuantizeInt8(x, rows, columns, scheme);
     }
 
     /// <summary>Random codes and small whole scales.</summary>
