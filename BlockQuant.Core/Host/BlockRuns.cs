@@ -1,8 +1,9 @@
 using System.Runtime.CompilerServices;
+using System.Runtime.InteropServices;
 
 namespace BlockQuant.Host;
 
-/// <summary>The inner loops of the quantizers: one run of elements that share a scale.</summary>
+/// <summary>The inner loops of the quantizers: neighbouring runs of one row, each of elements that share a scale.</summary>
 /// <remarks>
 /// A run that is not a whole number of vectors ends with a vector that overlaps the one before: it computes the same codes once more. Methods
 /// are not inlined: in a caller their own many small inlinees would exhaust the compiler's budget and become calls.
@@ -14,106 +15,337 @@ internal static unsafe class BlockRuns<T, TSource, TLanes>
 {
     private const int MagnitudeMask = 0x7FFF_FFFF;
 
-    /// <summary>The larger, lane by lane, of <paramref name="amax"/> and the run's magnitudes, as the bits of float32: see <c>Magnitude</c> of the kernels.</summary>
+    /// <summary>How far ahead elements of a stream are asked for.</summary>
+    private static long StreamAhead => HostVectors.StreamAhead / sizeof(T);
+
+    /// <summary>Bits of a lane below those of one element.</summary>
+    private static int UnusedBits => 8 * (sizeof(int) - sizeof(T));
+
+    /// <summary>
+    /// The larger, lane by lane, of <paramref name="amax"/> and the run's magnitudes, as the bits of <typeparamref name="T"/> at the top
+    /// of a lane: see <c>Magnitude</c> of the kernels. What is below 16 bits may be anything.
+    /// </summary>
     [MethodImpl(MethodImplOptions.AggressiveOptimization | MethodImplOptions.NoInlining)]
-    public static TLanes MaxMagnitude(T* source, long length, TLanes amax)
+    public static TLanes MaxMagnitude(T* source, long length, TLanes amax) => Larger(source, length, amax, StreamAhead);
+
+    /// <summary><see cref="MaxMagnitude(T*, long, TLanes)"/> of neighbouring blocks, <paramref name="source"/> being the first column of the first.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveOptimization | MethodImplOptions.NoInlining)]
+    public static void MaxMagnitude(T* source, in ScaleGrid grid, long firstBlock, int count, TLanes* amax)
     {
-        TLanes mask = TLanes.Create(MagnitudeMask);
-        if (length < TLanes.Count)
+        long column = grid.ColumnOf(firstBlock);
+        for (int block = 0; block < count; block++)
         {
-            int largest = 0;
-            for (long i = 0; i < length; i++)
+            long end = grid.ColumnOf(firstBlock + block + 1);
+            amax[block] = Larger(source, end - column, amax[block], grid.Columns);
+            source += end - column;
+            column = end;
+        }
+    }
+
+    /// <summary>The scales of blocks from what <see cref="MaxMagnitude(T*, in ScaleGrid, long, int, TLanes*)"/> found.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveOptimization | MethodImplOptions.NoInlining)]
+    public static void Scale<TFormat>(TLanes* amax, int count, float minScale, float* scales)
+        where TFormat : struct, IHostFormat
+    {
+        for (int block = 0; block < count; block++)
+        {
+            scales[block] = BlockScale.Of<TFormat>(Largest(amax[block]), minScale);
+        }
+    }
+
+    /// <summary>The bits of float32 of the largest lane that <see cref="MaxMagnitude(T*, long, TLanes)"/> found.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static int Largest(TLanes amax)
+    {
+        int bits = TLanes.MaxLane(amax) >> UnusedBits;
+        return BitConverter.SingleToInt32Bits(TSource.Load(Unsafe.As<int, T>(ref bits)));
+    }
+
+    /// <summary>Codes = source / scale, which is finite but any other; past the caches where there is a <paramref name="stage"/>.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveOptimization | MethodImplOptions.NoInlining)]
+    public static void EncodeAny<TFormat>(T* source, byte* codes, long length, float scale, byte* stage)
+        where TFormat : struct, IHostFormat
+    {
+        var stream = new LineStream<TLanes>(stage, codes);
+        TLanes divisor = TLanes.Create(BitConverter.SingleToInt32Bits(scale));
+        for (long done = 0; done < length; done += LineStream.MaxPiece)
+        {
+            int piece = (int)Math.Min(LineStream.MaxPiece, length - done);
+            byte* target = stream.IsOpen ? stream.Place : codes + done;
+            T* values = source + done;
+            int index = 0;
+            for (; index <= piece - TLanes.Count; index += TLanes.Count)
             {
-                largest = Math.Max(largest, BitConverter.SingleToInt32Bits(TSource.Load(source[i])) & MagnitudeMask);
+                HostVectors.PrefetchStream(values + index);
+                TFormat.EncodeAny(TLanes.DivideSingle(Load(values + index), divisor), ref target[index]);
             }
 
-            return TLanes.Max(amax, TLanes.Create(largest));
+            for (; index < piece; index++)
+            {
+                target[index] = TFormat.EncodeAny(TSource.Load(values[index]) / scale);
+            }
+
+            if (stream.IsOpen)
+            {
+                stream.Advance(piece);
+            }
+        }
+
+        stream.Close();
+    }
+
+    /// <summary>
+    /// Codes = source / scale of neighbouring blocks, <paramref name="source"/> and <paramref name="codes"/> being the first column of the first; one
+    /// code throughout for blocks that are not finite. Codes go past the caches where there is a <paramref name="stage"/>.
+    /// </summary>
+    [MethodImpl(MethodImplOptions.AggressiveOptimization | MethodImplOptions.NoInlining)]
+    public static void Encode<TFormat>(T* source, byte* codes, in ScaleGrid grid, long firstBlock, int count, float* scales, byte* stage)
+        where TFormat : struct, IHostFormat
+    {
+        var stream = new LineStream<TLanes>(stage, codes);
+        long column = grid.ColumnOf(firstBlock);
+
+        // The neighbouring blocks, as many as these, are likely the next: they arrive meanwhile.
+        long ahead = grid.ColumnOf(firstBlock + count) - column;
+        for (int block = 0; block < count; block++)
+        {
+            long end = grid.ColumnOf(firstBlock + block + 1);
+            for (long line = 0; line < (end - column) * sizeof(T); line += LineStream.Line)
+            {
+                HostVectors.Prefetch((byte*)(source + ahead) + line);
+            }
+
+            Encode<TFormat>(source, codes, end - column, scales[block], ref stream);
+            source += end - column;
+            codes += end - column;
+            column = end;
+        }
+
+        stream.Close();
+    }
+
+    /// <summary>Quantizes neighbouring runs of one row, each a block of its own, by their largest magnitudes.</summary>
+    /// <remarks>A run's scale is computed before the run before it is encoded, so that neither waits for the other or for memory.</remarks>
+    [MethodImpl(MethodImplOptions.AggressiveOptimization | MethodImplOptions.NoInlining)]
+    public static void Quantize<TFormat>(
+        T* source, byte* codes, in ScaleGrid grid, long firstBlock, int count, float* scales, float minScale, byte* stage)
+        where TFormat : struct, IHostFormat
+    {
+        var stream = new LineStream<TLanes>(stage, codes);
+        long column = grid.ColumnOf(firstBlock);
+        long length = grid.ColumnOf(firstBlock + 1) - column;
+        scales[0] = BlockScale.Of<TFormat>(Largest(Larger(source, length, default, StreamAhead)), minScale);
+        for (int block = 0; block < count; block++)
+        {
+            column += length;
+            long nextLength = 0;
+            if (block + 1 < count)
+            {
+                nextLength = grid.ColumnOf(firstBlock + block + 2) - column;
+                scales[block + 1] = BlockScale.Of<TFormat>(Largest(Larger(source + length, nextLength, default, StreamAhead)), minScale);
+            }
+
+            Encode<TFormat>(source, codes, length, scales[block], ref stream);
+            source += length;
+            codes += length;
+            length = nextLength;
+        }
+
+        stream.Close();
+    }
+
+    /// <summary>Output = code × scale of its block, for a run of a row from <paramref name="column"/> on.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveOptimization | MethodImplOptions.NoInlining)]
+    public static void Decode<TFormat, TTarget>(byte* codes, T* output, in ScaleGrid grid, long column, long length, float* rowScales)
+        where TFormat : struct, IHostFormat
+        where TTarget : struct, ILaneTarget<T>
+    {
+        long end = column + length;
+        for (long block = (column + grid.ColumnOffset) / grid.BlockColumns; column < end; block++)
+        {
+            long run = Math.Min(end, grid.ColumnOf(block + 1)) - column;
+            Decode<TFormat, TTarget>(codes, output, run, rowScales[block]);
+            codes += run;
+            output += run;
+            column += run;
+        }
+    }
+
+    /// <summary><see cref="Decode{TFormat, TTarget}(byte*, T*, in ScaleGrid, long, long, float*)"/> past the caches.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveOptimization | MethodImplOptions.NoInlining)]
+    public static void DecodeStreamed<TFormat, TTarget>(byte* codes, T* output, in ScaleGrid grid, long column, long length, float* rowScales, byte* stage)
+        where TFormat : struct, IHostFormat
+        where TTarget : struct, ILaneTarget<T>
+    {
+        var stream = new LineStream<TLanes>(stage, (byte*)output);
+        long end = column + length;
+        while (column < end)
+        {
+            long block = (column + grid.ColumnOffset) / grid.BlockColumns;
+            long run = Math.Min(Math.Min(end, grid.ColumnOf(block + 1)) - column, LineStream.MaxPiece / sizeof(T));
+            Decode<TFormat, TTarget>(codes, (T*)stream.Place, run, rowScales[block]);
+            stream.Advance((int)run * sizeof(T));
+            codes += run;
+            column += run;
+        }
+
+        stream.Close();
+    }
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private static TLanes Larger(T* source, long length, TLanes amax, long ahead)
+    {
+        long step = TLanes.Count * sizeof(int) / sizeof(T);
+        if (length < step)
+        {
+            return TLanes.Max(amax, TLanes.Create(LargestOfFew(source, length)));
         }
 
         TLanes other = amax;
         long index = 0;
-        for (; index <= length - 2 * TLanes.Count; index += 2 * TLanes.Count)
+        for (; index <= length - 2 * step; index += 2 * step)
         {
-            amax = TLanes.Max(amax, Load(source + index) & mask);
-            other = TLanes.Max(other, Load(source + index + TLanes.Count) & mask);
+            HostVectors.Prefetch(source + ahead + index);
+            HostVectors.Prefetch(source + ahead + index + step);
+            amax = TLanes.Max(amax, Magnitudes(source + index));
+            other = TLanes.Max(other, Magnitudes(source + index + step));
         }
 
         amax = TLanes.Max(amax, other);
-        for (; index <= length - TLanes.Count; index += TLanes.Count)
+        if (index <= length - step)
         {
-            amax = TLanes.Max(amax, Load(source + index) & mask);
+            amax = TLanes.Max(amax, Magnitudes(source + index));
         }
 
-        return TLanes.Max(amax, Load(source + length - TLanes.Count) & mask);
+        return length % step == 0 ? amax : TLanes.Max(amax, Magnitudes(source + length - step));
     }
 
-    /// <summary>Codes = source / scale, which is finite but any other.</summary>
-    [MethodImpl(MethodImplOptions.AggressiveOptimization | MethodImplOptions.NoInlining)]
-    public static void EncodeBounded<TFormat>(T* source, byte* codes, long length, float scale)
-        where TFormat : struct, IHostFormat
+    [MethodImpl(MethodImplOptions.NoInlining)]
+    private static int LargestOfFew(T* source, long length)
     {
-        TLanes divisor = TLanes.Create(BitConverter.SingleToInt32Bits(scale));
-        long index = 0;
-        for (; index <= length - TLanes.Count; index += TLanes.Count)
+        int largest = 0;
+        for (long i = 0; i < length; i++)
         {
-            TFormat.Encode(TFormat.Bound(TLanes.DivideSingle(Load(source + index), divisor)), ref codes[index]);
+            int bits = UnusedBits == 0 ? *(int*)(source + i) : *(ushort*)(source + i) << UnusedBits;
+            largest = Math.Max(largest, bits & MagnitudeMask);
         }
 
-        for (; index < length; index++)
+        return largest;
+    }
+
+    /// <summary>The magnitudes of a vector of elements: the larger of every two where elements have 16 bits.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private static TLanes Magnitudes(T* source)
+    {
+        TLanes bits = TLanes.Load(ref *(int*)source);
+        TLanes mask = TLanes.Create(MagnitudeMask);
+        return UnusedBits == 0 ? bits & mask : TLanes.Max(bits & mask, (bits << UnusedBits) & mask);
+    }
+
+    /// <summary>Encodes one run, to <paramref name="codes"/> or into the stream.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private static void Encode<TFormat>(T* source, byte* codes, long length, float scale, ref LineStream<TLanes> stream)
+        where TFormat : struct, IHostFormat
+    {
+        if (!stream.IsOpen)
         {
-            codes[index] = TFormat.Encode(TFormat.Bound(TSource.Load(source[index]) / scale));
+            Encode<TFormat>(source, codes, length, scale);
+            return;
+        }
+
+        for (long done = 0; done < length; done += LineStream.MaxPiece)
+        {
+            int piece = (int)Math.Min(LineStream.MaxPiece, length - done);
+            Encode<TFormat>(source + done, stream.Place, piece, scale);
+            stream.Advance(piece);
         }
     }
 
-    /// <summary>Codes = source / scale of the block.</summary>
-    [MethodImpl(MethodImplOptions.AggressiveOptimization | MethodImplOptions.NoInlining)]
-    public static void Encode<TFormat>(T* source, byte* codes, long length, float scale)
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private static void Encode<TFormat>(T* source, byte* codes, long length, float scale)
         where TFormat : struct, IHostFormat
     {
+        if (!float.IsFinite(scale))
+        {
+            NativeMemory.Fill(codes, (nuint)length, TFormat.NotFinite);
+            return;
+        }
+
         if (length < TLanes.Count)
         {
-            for (long i = 0; i < length; i++)
-            {
-                codes[i] = TFormat.Encode(TSource.Load(source[i]) / scale);
-            }
-
+            EncodeFew<TFormat>(source, codes, length, scale);
             return;
         }
 
         TLanes divisor = TLanes.Create(BitConverter.SingleToInt32Bits(scale));
-        for (long index = 0; index <= length - TLanes.Count; index += TLanes.Count)
+        long last = length - TLanes.Count;
+        for (long index = 0; index <= last; index += TLanes.Count)
         {
             TFormat.Encode(TLanes.DivideSingle(Load(source + index), divisor), ref codes[index]);
         }
 
-        long last = length - TLanes.Count;
-        TFormat.Encode(TLanes.DivideSingle(Load(source + last), divisor), ref codes[last]);
+        if (length % TLanes.Count != 0)
+        {
+            TFormat.Encode(TLanes.DivideSingle(Load(source + last), divisor), ref codes[last]);
+        }
     }
 
-    /// <summary>Output = code × scale.</summary>
-    [MethodImpl(MethodImplOptions.AggressiveOptimization | MethodImplOptions.NoInlining)]
-    public static void Decode<TFormat, TTarget>(byte* codes, T* output, long length, float scale)
+    [MethodImpl(MethodImplOptions.NoInlining)]
+    private static void EncodeFew<TFormat>(T* source, byte* codes, long length, float scale)
+        where TFormat : struct, IHostFormat
+    {
+        for (long i = 0; i < length; i++)
+        {
+            codes[i] = TFormat.Encode(TSource.Load(source[i]) / scale);
+        }
+    }
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private static void Decode<TFormat, TTarget>(byte* codes, T* output, long length, float scale)
         where TFormat : struct, IHostFormat
         where TTarget : struct, ILaneTarget<T>
     {
-        if (length < TLanes.Count)
+        if (typeof(TFormat) == typeof(HostFloat8) && typeof(TLanes) == typeof(Lanes512) && Float8Table.IsSupported)
         {
-            for (long i = 0; i < length; i++)
+            long done = Float8Table.Decode<T, TTarget>(codes, length, scale, output);
+            if (done == length)
             {
-                output[i] = TTarget.Store(TFormat.Decode(codes[i]) * scale);
+                return;
             }
 
+            codes += done;
+            output += done;
+            length -= done;
+        }
+
+        if (length < TLanes.Count)
+        {
+            DecodeFew<TFormat, TTarget>(codes, output, length, scale);
             return;
         }
 
         TLanes factor = TLanes.Create(BitConverter.SingleToInt32Bits(scale));
-        for (long index = 0; index <= length - TLanes.Count; index += TLanes.Count)
+        long last = length - TLanes.Count;
+        for (long index = 0; index <= last; index += TLanes.Count)
         {
             TTarget.Store(ref output[index], TLanes.MultiplySingle(TFormat.Decode<TLanes>(ref codes[index]), factor));
         }
 
-        long last = length - TLanes.Count;
-        TTarget.Store(ref output[last], TLanes.MultiplySingle(TFormat.Decode<TLanes>(ref codes[last]), factor));
+        if (length % TLanes.Count != 0)
+        {
+            TTarget.Store(ref output[last], TLanes.MultiplySingle(TFormat.Decode<TLanes>(ref codes[last]), factor));
+        }
+    }
+
+    [MethodImpl(MethodImplOptions.NoInlining)]
+    private static void DecodeFew<TFormat, TTarget>(byte* codes, T* output, long length, float scale)
+        where TFormat : struct, IHostFormat
+        where TTarget : struct, ILaneTarget<T>
+    {
+        for (long i = 0; i < length; i++)
+        {
+            output[i] = TTarget.Store(TFormat.Decode(codes[i]) * scale);
+        }
     }
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]

@@ -1,6 +1,8 @@
+using System.Runtime.CompilerServices;
+
 namespace BlockQuant.Host;
 
-/// <summary>Output = code × scale of its block. An item is a run of one row inside one column of blocks, or a whole row of them.</summary>
+/// <summary>Output = code × scale of its block. An item is a run of one row.</summary>
 internal readonly unsafe struct DequantizeWork<T, TTarget, TFormat, TLanes>(byte* codes, float* scales, T* output, ScaleGrid grid) : IRangeWork
     where T : unmanaged
     where TTarget : struct, ILaneSource<T>, ILaneTarget<T>
@@ -14,6 +16,8 @@ internal readonly unsafe struct DequantizeWork<T, TTarget, TFormat, TLanes>(byte
     private readonly T* output = output;
     private readonly ScaleGrid grid = grid;
 
+    private readonly bool streamed = LineStream.IsWorthwhile(grid.Rows * grid.Columns * sizeof(T));
+
     // A matrix of few long rows is cut along its rows too.
     private readonly long piece = Math.Max(1, Math.Min(grid.Columns, ChunkElements));
 
@@ -25,21 +29,27 @@ internal readonly unsafe struct DequantizeWork<T, TTarget, TFormat, TLanes>(byte
         ParallelRange.Run(work, grid.Rows * work.PiecesPerRow, ChunkElements / work.piece);
     }
 
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     public void Run(long begin, long end)
     {
+        using var stage = new HostWorkspace(streamed ? LineStream.StageBytes : 0);
         for (long item = begin; item < end; item++)
         {
             long row = item / PiecesPerRow;
             long column = (item - row * PiecesPerRow) * piece;
-            long pieceEnd = Math.Min(grid.Columns, column + piece);
+            long length = Math.Min(piece, grid.Columns - column);
+            long start = row * grid.Columns + column;
             float* rowScales = scales + (row + grid.RowOffset) / grid.BlockRows * grid.ScaleColumns;
-            for (long block = (column + grid.ColumnOffset) / grid.BlockColumns; column < pieceEnd; block++)
+            if (streamed)
             {
-                long runEnd = Math.Min(pieceEnd, grid.ColumnOf(block + 1));
-                long start = row * grid.Columns + column;
-                BlockRuns<T, TTarget, TLanes>.Decode<TFormat, TTarget>(codes + start, output + start, runEnd - column, rowScales[block]);
-                column = runEnd;
+                BlockRuns<T, TTarget, TLanes>.DecodeStreamed<TFormat, TTarget>(codes + start, output + start, grid, column, length, rowScales, stage.Start);
+            }
+            else
+            {
+                BlockRuns<T, TTarget, TLanes>.Decode<TFormat, TTarget>(codes + start, output + start, grid, column, length, rowScales);
             }
         }
+
+        LineStream.Fence();
     }
 }

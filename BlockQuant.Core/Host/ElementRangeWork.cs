@@ -8,7 +8,7 @@ internal readonly unsafe struct MaxMagnitudeWork<T, TSource, TLanes>(T* source, 
     where TSource : struct, ILaneSource<T>
     where TLanes : unmanaged, ILanes<TLanes>
 {
-    private const long ChunkElements = 64 * 1024;
+    private const long ChunkElements = 256 * 1024;
 
     private readonly T* source = source;
     private readonly int* amax = amax;
@@ -19,7 +19,7 @@ internal readonly unsafe struct MaxMagnitudeWork<T, TSource, TLanes>(T* source, 
 
     public void Run(long begin, long end)
     {
-        int found = TLanes.MaxLane(BlockRuns<T, TSource, TLanes>.MaxMagnitude(source + begin, end - begin, default));
+        int found = BlockRuns<T, TSource, TLanes>.Largest(BlockRuns<T, TSource, TLanes>.MaxMagnitude(source + begin, end - begin, default));
         int seen = Volatile.Read(ref *amax);
         while (found > seen)
         {
@@ -35,26 +35,32 @@ internal readonly unsafe struct MaxMagnitudeWork<T, TSource, TLanes>(T* source, 
 }
 
 /// <summary>Quantizes a whole tensor by one scale that is known.</summary>
-internal readonly unsafe struct ScaledQuantizeWork<T, TSource, TFormat, TLanes>(T* source, byte* codes, float scale) : IRangeWork
+internal readonly unsafe struct ScaledQuantizeWork<T, TSource, TFormat, TLanes>(T* source, byte* codes, float scale, bool streamed) : IRangeWork
     where T : unmanaged
     where TSource : struct, ILaneSource<T>
     where TFormat : struct, IHostFormat
     where TLanes : unmanaged, ILanes<TLanes>
 {
-    private const long ChunkElements = 64 * 1024;
+    private const long ChunkElements = 256 * 1024;
 
     private readonly T* source = source;
     private readonly byte* codes = codes;
     private readonly float scale = scale;
+    private readonly bool streamed = streamed;
 
     public static void Run(T* source, byte* codes, long length, float scale)
-        => ParallelRange.Run(new ScaledQuantizeWork<T, TSource, TFormat, TLanes>(source, codes, scale), length, ChunkElements);
+    {
+        var work = new ScaledQuantizeWork<T, TSource, TFormat, TLanes>(source, codes, scale, LineStream.IsWorthwhile(length));
+        ParallelRange.Run(work, length, ChunkElements);
+    }
 
     public void Run(long begin, long end)
     {
         if (float.IsFinite(scale))
         {
-            BlockRuns<T, TSource, TLanes>.EncodeBounded<TFormat>(source + begin, codes + begin, end - begin, scale);
+            using var stage = new HostWorkspace(LineStream.StageBytes);
+            BlockRuns<T, TSource, TLanes>.EncodeAny<TFormat>(source + begin, codes + begin, end - begin, scale, streamed ? stage.Start : null);
+            LineStream.Fence();
         }
         else
         {

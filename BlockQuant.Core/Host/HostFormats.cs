@@ -11,16 +11,18 @@ internal interface IHostFormat
     /// <summary>The code of every element of a block that holds NaN or ±∞.</summary>
     static abstract byte NotFinite { get; }
 
-    /// <summary>Brings a value that was not divided by its own block's scale into the range that <see cref="Encode(float)"/> takes.</summary>
-    static abstract float Bound(float scaled);
-
-    /// <inheritdoc cref="Bound(float)"/>
-    static abstract TLanes Bound<TLanes>(TLanes scaled)
-        where TLanes : struct, ILanes<TLanes>;
-
+    /// <summary>The code of a value that was divided by its own block's scale: it passes the largest code by no more than its rounding.</summary>
     static abstract byte Encode(float scaled);
 
+    /// <inheritdoc cref="Encode(float)"/>
     static abstract void Encode<TLanes>(TLanes scaled, ref byte destination)
+        where TLanes : struct, ILanes<TLanes>;
+
+    /// <summary>The code of any value.</summary>
+    static abstract byte EncodeAny(float scaled);
+
+    /// <inheritdoc cref="EncodeAny(float)"/>
+    static abstract void EncodeAny<TLanes>(TLanes scaled, ref byte destination)
         where TLanes : struct, ILanes<TLanes>;
 
     static abstract float Decode(byte code);
@@ -36,16 +38,20 @@ internal readonly struct HostFloat8 : IHostFormat
 
     public static byte NotFinite => Float8Codec.NaNMagnitude;
 
-    public static float Bound(float scaled) => scaled;
-
-    [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    public static TLanes Bound<TLanes>(TLanes scaled)
-        where TLanes : struct, ILanes<TLanes> => scaled;
-
     public static byte Encode(float scaled) => (byte)Float8Codec.EncodeSaturating(scaled);
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static void Encode<TLanes>(TLanes scaled, ref byte destination)
+        where TLanes : struct, ILanes<TLanes>
+    {
+        TLanes code = Float8LaneFormat.Round(scaled & TLanes.Create(Float8Codec.MagnitudeMask));
+        TLanes.StoreBytes(Float8LaneFormat.WithSign(code, scaled), ref destination);
+    }
+
+    public static byte EncodeAny(float scaled) => Encode(scaled);
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static void EncodeAny<TLanes>(TLanes scaled, ref byte destination)
         where TLanes : struct, ILanes<TLanes> => Float8LaneFormat.Store(ref Unsafe.As<byte, Float8E4M3>(ref destination), scaled);
 
     public static float Decode(byte code) => Float8Codec.Decode(code);
@@ -62,17 +68,17 @@ internal readonly struct HostInt8Truncated : IHostFormat
 
     public static byte NotFinite => 0;
 
-    public static float Bound(float scaled) => HostInt8.Bound(scaled);
-
-    [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    public static TLanes Bound<TLanes>(TLanes scaled)
-        where TLanes : struct, ILanes<TLanes> => HostInt8.Bound(scaled);
-
     public static byte Encode(float scaled) => (byte)(sbyte)Math.Clamp(MathF.Truncate(scaled), -127f, 127f);
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static void Encode<TLanes>(TLanes scaled, ref byte destination)
         where TLanes : struct, ILanes<TLanes> => HostInt8.StoreClamped(TLanes.Truncate(scaled), ref destination);
+
+    public static byte EncodeAny(float scaled) => Encode(HostInt8.Bound(scaled));
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static void EncodeAny<TLanes>(TLanes scaled, ref byte destination)
+        where TLanes : struct, ILanes<TLanes> => Encode(HostInt8.Bound(scaled), ref destination);
 
     public static float Decode(byte code) => (sbyte)code;
 
@@ -91,12 +97,6 @@ internal readonly struct HostInt8Nearest : IHostFormat
 
     public static byte NotFinite => 0;
 
-    public static float Bound(float scaled) => HostInt8.Bound(scaled);
-
-    [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    public static TLanes Bound<TLanes>(TLanes scaled)
-        where TLanes : struct, ILanes<TLanes> => HostInt8.Bound(scaled);
-
     public static byte Encode(float scaled) => (byte)(sbyte)Math.Clamp(MathF.Round(scaled, MidpointRounding.ToEven), -127f, 127f);
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
@@ -106,6 +106,12 @@ internal readonly struct HostInt8Nearest : IHostFormat
         TLanes rounder = TLanes.Create(RounderBits);
         HostInt8.StoreClamped(TLanes.AddSingle(scaled, rounder) - rounder, ref destination);
     }
+
+    public static byte EncodeAny(float scaled) => Encode(HostInt8.Bound(scaled));
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static void EncodeAny<TLanes>(TLanes scaled, ref byte destination)
+        where TLanes : struct, ILanes<TLanes> => Encode(HostInt8.Bound(scaled), ref destination);
 
     public static float Decode(byte code) => (sbyte)code;
 

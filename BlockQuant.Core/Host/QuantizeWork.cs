@@ -1,4 +1,4 @@
-using System.Runtime.InteropServices;
+using System.Runtime.CompilerServices;
 
 namespace BlockQuant.Host;
 
@@ -13,7 +13,7 @@ internal readonly unsafe struct QuantizeWork<T, TSource, TFormat, TLanes>(T* sou
     where TFormat : struct, IHostFormat
     where TLanes : unmanaged, ILanes<TLanes>
 {
-    private const long CachedBytes = 128 * 1024;
+    private const long CachedBytes = 256 * 1024;
     private const int MaxBlocks = 64;
     private const long ChunkElements = 64 * 1024;
 
@@ -22,6 +22,7 @@ internal readonly unsafe struct QuantizeWork<T, TSource, TFormat, TLanes>(T* sou
     private readonly float* scales = scales;
     private readonly ScaleGrid grid = grid;
     private readonly float minScale = minScale;
+    private readonly bool streamed = LineStream.IsWorthwhile(grid.Rows * grid.Columns);
     private readonly long blocksPerItem = Math.Clamp(
         CachedBytes / sizeof(T) / (grid.BlockRows * grid.BlockColumns), 1, Math.Min(MaxBlocks, Math.Max(1, grid.ScaleColumns)));
 
@@ -30,58 +31,57 @@ internal readonly unsafe struct QuantizeWork<T, TSource, TFormat, TLanes>(T* sou
     public static void Run(T* source, byte* codes, float* scales, ScaleGrid grid, float minScale)
     {
         var work = new QuantizeWork<T, TSource, TFormat, TLanes>(source, codes, scales, grid, minScale);
+        long items = grid.ScaleRows * work.ItemsPerRow;
         long itemElements = Math.Max(1, grid.BlockRows * grid.BlockColumns * work.blocksPerItem);
-        ParallelRange.Run(work, grid.ScaleRows * work.ItemsPerRow, ChunkElements / itemElements);
+
+        // Neighbouring items follow each other on one core, which fetches the next while it encodes one; but every core gets several chunks.
+        long neighbours = Math.Min(work.ItemsPerRow, items / (4L * Environment.ProcessorCount));
+        ParallelRange.Run(work, items, Math.Max(neighbours, ChunkElements / itemElements));
     }
 
     public void Run(long begin, long end)
     {
         TLanes* amax = stackalloc TLanes[MaxBlocks];
+        using var stage = new HostWorkspace(LineStream.StageBytes);
         for (long item = begin; item < end; item++)
         {
             long scaleRow = item / ItemsPerRow;
             long first = (item - scaleRow * ItemsPerRow) * blocksPerItem;
             int count = (int)Math.Min(blocksPerItem, grid.ScaleColumns - first);
-            Quantize(scaleRow, first, count, amax);
+            Quantize(scaleRow, first, count, amax, streamed ? stage.Start : null);
         }
+
+        LineStream.Fence();
     }
 
-    private void Quantize(long scaleRow, long firstBlock, int count, TLanes* amax)
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    private void Quantize(long scaleRow, long firstBlock, int count, TLanes* amax, byte* stage)
     {
-        new Span<TLanes>(amax, count).Clear();
-        long row0 = grid.RowOf(scaleRow);
-        long row1 = grid.RowOf(scaleRow + 1);
-        for (long row = row0; row < row1; row++)
-        {
-            T* line = source + row * grid.Columns;
-            for (int block = 0; block < count; block++)
-            {
-                long column = grid.ColumnOf(firstBlock + block);
-                amax[block] = BlockRuns<T, TSource, TLanes>.MaxMagnitude(line + column, grid.ColumnOf(firstBlock + block + 1) - column, amax[block]);
-            }
-        }
-
         float* blockScales = scales + scaleRow * grid.ScaleColumns + firstBlock;
-        for (int block = 0; block < count; block++)
+        long column = grid.ColumnOf(firstBlock);
+        long begin = grid.RowOf(scaleRow) * grid.Columns + column;
+        long end = grid.RowOf(scaleRow + 1) * grid.Columns;
+        bool single = grid.BlockRows == 1;
+        if (!single)
         {
-            blockScales[block] = BlockScale.Of<TFormat>(TLanes.MaxLane(amax[block]), minScale);
+            new Span<TLanes>(amax, count).Clear();
+            for (long start = begin; start < end; start += grid.Columns)
+            {
+                BlockRuns<T, TSource, TLanes>.MaxMagnitude(source + start, grid, firstBlock, count, amax);
+            }
+
+            BlockRuns<T, TSource, TLanes>.Scale<TFormat>(amax, count, minScale, blockScales);
         }
 
-        for (long row = row0; row < row1; row++)
+        for (long start = begin; start < end; start += grid.Columns)
         {
-            for (int block = 0; block < count; block++)
+            if (single)
             {
-                long column = grid.ColumnOf(firstBlock + block);
-                long start = row * grid.Columns + column;
-                long length = grid.ColumnOf(firstBlock + block + 1) - column;
-                if (float.IsFinite(blockScales[block]))
-                {
-                    BlockRuns<T, TSource, TLanes>.Encode<TFormat>(source + start, codes + start, length, blockScales[block]);
-                }
-                else
-                {
-                    NativeMemory.Fill(codes + start, (nuint)length, TFormat.NotFinite);
-                }
+                BlockRuns<T, TSource, TLanes>.Quantize<TFormat>(source + start, codes + start, grid, firstBlock, count, blockScales, minScale, stage);
+            }
+            else
+            {
+                BlockRuns<T, TSource, TLanes>.Encode<TFormat>(source + start, codes + start, grid, firstBlock, count, blockScales, stage);
             }
         }
     }

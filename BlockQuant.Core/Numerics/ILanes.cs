@@ -30,6 +30,9 @@ internal interface ILanes<TSelf>
 
     static abstract void Store(TSelf value, ref int destination);
 
+    /// <summary>Stores to an address that is a multiple of the vector's size, past the caches where the machine can.</summary>
+    static abstract unsafe void StoreAlignedNonTemporal(TSelf value, int* destination);
+
     static abstract TSelf operator +(TSelf left, TSelf right);
 
     static abstract TSelf operator -(TSelf left, TSelf right);

@@ -116,6 +116,13 @@ internal readonly struct UnsignedNaNHalfFormat : ILaneSource<Half>
 /// <summary><see cref="Float8Codec"/> over vectors; stores saturate.</summary>
 internal readonly struct Float8LaneFormat : ILaneSource<Float8E4M3>, ILaneTarget<Float8E4M3>
 {
+    // The bits of 448.
+    private const int MaxBits = ((127 + 8) << 23) | 0x60_0000;
+
+    // 2^20 in the exponent. The code of a count n beside an exponent E is n + 8·(E - 121), and the shifted sum gives n + 8·(E + 20):
+    // less 8·141, which in a byte is 152 more. It is even, so ties still go to even counts.
+    private const int RounderBits = (20 << 23) + 152;
+
     public static float Load(Float8E4M3 value) => Float8Codec.Decode(value.Bits);
 
     public static Float8E4M3 Store(float value) => Float8E4M3.FromBits((byte)Float8Codec.EncodeSaturating(value));
@@ -139,40 +146,45 @@ internal readonly struct Float8LaneFormat : ILaneSource<Float8E4M3>, ILaneTarget
         where TLanes : struct, ILanes<TLanes>
     {
         TLanes magnitude = bits & TLanes.Create(Float8Codec.MagnitudeMask);
-        TLanes code = TLanes.Min(RoundMagnitude(magnitude), TLanes.Create(Float8Codec.MaxMagnitude)) | Sign(bits);
+        TLanes code = WithSign(Round(TLanes.Min(magnitude, TLanes.Create(MaxBits))), bits);
         TLanes isNaN = TLanes.LessThan(TLanes.Create(Float8Codec.InfinityBits), magnitude);
-        code = TLanes.Select(isNaN, TLanes.Create(Float8Codec.NaNMagnitude), code);
-        TLanes.StoreBytes(code, ref Unsafe.As<Float8E4M3, byte>(ref destination));
+        TLanes.StoreBytes(TLanes.Select(isNaN, TLanes.Create(Float8Codec.NaNMagnitude), code), ref Unsafe.As<Float8E4M3, byte>(ref destination));
     }
 
-    /// <summary>Rounds float32 magnitudes (as bits) to e4m3 magnitudes; overflow and NaN give more than 0x7E.</summary>
+    /// <summary>Rounds magnitudes up to 480 (as the bits of float32), which NaN's code would stand for, to codes in the low bytes of the lanes.</summary>
+    /// <remarks>
+    /// One unit in the last place of a float32 of 2²⁰ times the size is the distance between the e4m3 values around the magnitude, so adding a
+    /// power of two of that size rounds to a count of such distances, 8 to 16, or 0 to 8 for subnormals. The sum's exponent, shifted into
+    /// place, completes the code but for a constant, which the power of two carries in its lowest bits.
+    /// </remarks>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    internal static TLanes RoundMagnitude<TLanes>(TLanes magnitude)
+    internal static TLanes Round<TLanes>(TLanes magnitude)
         where TLanes : struct, ILanes<TLanes>
     {
-        TLanes last = (magnitude >> Float8Codec.MantissaShift) & TLanes.Create(1);
-        TLanes normal = (magnitude + TLanes.Create(0x7_FFFF - Float8Codec.Rebias) + last) >> Float8Codec.MantissaShift;
-        TLanes rounder = TLanes.Create(Float8Codec.SubnormalRounderBits);
-        TLanes subnormal = TLanes.AddSingle(magnitude, rounder) - rounder;
-        return TLanes.Select(TLanes.LessThan(magnitude, TLanes.Create(Float8Codec.SmallestNormalBits)), subnormal, normal);
+        TLanes exponent = TLanes.Max(magnitude & TLanes.Create(Float8Codec.InfinityBits), TLanes.Create(Float8Codec.SmallestNormalBits));
+        TLanes counted = TLanes.AddSingle(magnitude, exponent + TLanes.Create(RounderBits));
+        return counted + (counted >> Float8Codec.MantissaShift);
     }
 
+    /// <summary>Codes in the low bytes of the lanes, with the signs of float32.</summary>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    internal static TLanes Sign<TLanes>(TLanes bits)
-        where TLanes : struct, ILanes<TLanes> => (bits >> 24) & TLanes.Create(0x80);
+    internal static TLanes WithSign<TLanes>(TLanes code, TLanes bits)
+        where TLanes : struct, ILanes<TLanes> => TLanes.Select(TLanes.Create(0x80), bits >> 24, code);
 }
 
 /// <summary><see cref="Float8Codec.EncodeNonSaturating"/> over vectors.</summary>
 internal readonly struct NonSaturatingFloat8Format : ILaneTarget<Float8E4M3>
 {
+    /// <summary>What NaN's code would stand for, and what beyond 464 rounds to.</summary>
+    private const float NaNValue = 480f;
+
     public static Float8E4M3 Store(float value) => Float8E4M3.FromBits((byte)Float8Codec.EncodeNonSaturating(value));
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static void Store<TLanes>(ref Float8E4M3 destination, TLanes bits)
         where TLanes : struct, ILanes<TLanes>
     {
-        TLanes magnitude = Float8LaneFormat.RoundMagnitude(bits & TLanes.Create(Float8Codec.MagnitudeMask));
-        TLanes code = TLanes.Min(magnitude, TLanes.Create(Float8Codec.NaNMagnitude)) | Float8LaneFormat.Sign(bits);
-        TLanes.StoreBytes(code, ref Unsafe.As<Float8E4M3, byte>(ref destination));
+        TLanes magnitude = TLanes.Min(bits & TLanes.Create(Float8Codec.MagnitudeMask), TLanes.Create(BitConverter.SingleToInt32Bits(NaNValue)));
+        TLanes.StoreBytes(Float8LaneFormat.WithSign(Float8LaneFormat.Round(magnitude), bits), ref Unsafe.As<Float8E4M3, byte>(ref destination));
     }
 }
