@@ -27,8 +27,9 @@ for (int i = 0; i < Steps; i++)
     captured.Run();
     var found = new BFloat16[Tokens * Hidden];
     step.Output.CopyTo(found, stream);
-    // A wrong result, also of a graph that kept the first input, is the exit code.
-    exitCode |= Samples.Compare(found, step.Reference(x), 5e-3);
+    // A wrong result, also of a graph that kept the first input (an error near 1.4), is the exit code. The middle is quantized again, so
+    // a last bit of the largest element of a group moves all of its codes: what that does is below the quantization itself, 2.7e-2.
+    exitCode |= Samples.Compare(found, step.Reference(x), 2.5e-2);
 }
 
 return exitCode;
