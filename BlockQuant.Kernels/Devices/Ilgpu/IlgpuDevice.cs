@@ -13,6 +13,7 @@ internal class IlgpuDevice : ComputeDevice
 {
     private readonly Accelerator accelerator;
     private readonly Context? owned;
+    private readonly Lock launching = new();
     private HopperKernels? hopper;
 
     /// <summary>Wraps an accelerator; with a context, owns both.</summary>
@@ -90,6 +91,22 @@ internal class IlgpuDevice : ComputeDevice
     private protected override Delegate Load<TArguments>(Kernel<TArguments> kernel) => accelerator.LoadKernel(kernel.Method);
 
     private protected override void Run<TArguments>(Delegate launcher, LaunchShape shape, in TArguments arguments, AcceleratorStream stream)
+    {
+        if (Traits.Kind != DeviceKind.OpenCL)
+        {
+            Start(launcher, shape, arguments, stream);
+            return;
+        }
+
+        // An OpenCL kernel object holds the arguments of its next launch: clSetKernelArg is not for two threads at once.
+        lock (launching)
+        {
+            Start(launcher, shape, arguments, stream);
+        }
+    }
+
+    private void Start<TArguments>(Delegate launcher, LaunchShape shape, in TArguments arguments, AcceleratorStream stream)
+        where TArguments : struct
     {
         var config = new KernelConfig(new Index3D(shape.Groups, shape.GroupsY, 1), new Index3D(shape.Lanes, 1, 1));
         try
