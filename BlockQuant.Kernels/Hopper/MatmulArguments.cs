@@ -48,14 +48,10 @@ internal struct MatmulArguments
         call.Plan.Kind == HopperKernelKind.Prefill ? PrefillKernel.BoxRows(call.M) : call.Plan.TileM;
 
     /// <summary>Dynamic shared memory of the launch of a kernel.</summary>
-    public static int SharedBytes(in MatmulCall call, HopperKernel kernel, int multiprocessors)
-    {
-        if (call.Plan.Kind != HopperKernelKind.Decode)
-            return kernel.SharedBytes;
-        // A ring that fills the multiprocessor keeps the next launch from beginning there: measured to pay from about 24 blocks on.
-        int depth = HopperKernels.Tiles(HopperKernels.Tiles(call.K, 128), call.Plan.SplitK);
-        return DecodeKernel.SharedBytes(call.Plan.TileM, alone: depth >= 24 && Blocks(call, multiprocessors) <= multiprocessors);
-    }
+    public static int SharedBytes(in MatmulCall call, HopperKernel kernel, int multiprocessors) =>
+        call.Plan.Kind == HopperKernelKind.Decode
+            ? DecodeKernel.SharedBytes(call.Plan.TileM, HopperScheduler.FillsMultiprocessor(call.Plan, call.M, call.N, call.K, multiprocessors))
+            : kernel.SharedBytes;
 
     /// <summary>Blocks of the launch: one for each part of a tile for Decode, as many as run at once for Prefill.</summary>
     public static int Blocks(in MatmulCall call, int multiprocessors)

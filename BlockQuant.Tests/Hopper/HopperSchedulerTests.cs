@@ -46,6 +46,18 @@ internal sealed class HopperSchedulerTests
         HopperScheduler.Plan(m, n, k, H200).OverlapStores.Should().Be(overlap);
     }
 
+    // Measured on one H200, the ring as deep as shared memory or half of that.
+    [TestCase(16, 7168, 16384, true)]
+    [TestCase(16, 4096, 7168, true)]
+    [TestCase(16, 24576, 1536, false)]
+    [TestCase(16, 4096, 4096, false)]
+    [TestCase(64, 4096, 7168, false)]
+    [TestCase(64, 7168, 16384, true)]
+    public void Rings_fill_a_multiprocessor_where_K_is_deep(int m, int n, int k, bool fills)
+    {
+        HopperScheduler.FillsMultiprocessor(HopperScheduler.Plan(m, n, k, H200), m, n, k, H200).Should().Be(fills);
+    }
+
     [TestCase(8, 8)]
     [TestCase(9, 16)]
     [TestCase(16, 16)]
