@@ -5,8 +5,9 @@ using System.Runtime.Intrinsics.X86;
 namespace BlockQuant.Host;
 
 /// <summary>
-/// FP8 to float32 by table: a code without its sign has 128 values, whose bfloat16 halves two permutations look up for 64 codes at once. A third
-/// puts them side by side in the order of the codes; an e4m3 value has no bits below its bfloat16.
+/// FP8 to float32 by table: a code without its sign has 128 values, whose bfloat16 halves two permutations look up for 64 codes at once. Unpacking
+/// puts them side by side; an e4m3 value has no bits below its bfloat16. A permutation of the codes beforehand, the cheaper for having one source,
+/// makes up for the order that unpacking leaves.
 /// </summary>
 internal static unsafe class Float8Table
 {
@@ -16,10 +17,7 @@ internal static unsafe class Float8Table
     private static readonly Vector512<byte> LowerBytes1 = Table(64, 0);
     private static readonly Vector512<byte> UpperBytes0 = Table(0, 8);
     private static readonly Vector512<byte> UpperBytes1 = Table(64, 8);
-    private static readonly Vector512<byte> Quarter0 = Interleave(0);
-    private static readonly Vector512<byte> Quarter1 = Interleave(16);
-    private static readonly Vector512<byte> Quarter2 = Interleave(32);
-    private static readonly Vector512<byte> Quarter3 = Interleave(48);
+    private static readonly Vector512<byte> Places = PlacesBeforeUnpacking();
 
     /// <summary>Whether the machine has the permutations.</summary>
     public static bool IsSupported => Avx512Vbmi.IsSupported;
@@ -34,23 +32,22 @@ internal static unsafe class Float8Table
         Vector512<byte> lower1 = LowerBytes1;
         Vector512<byte> upper0 = UpperBytes0;
         Vector512<byte> upper1 = UpperBytes1;
-        Vector512<byte> quarter0 = Quarter0;
-        Vector512<byte> quarter1 = Quarter1;
-        Vector512<byte> quarter2 = Quarter2;
-        Vector512<byte> quarter3 = Quarter3;
+        Vector512<byte> places = Places;
         Vector512<byte> sign = Vector512.Create((byte)0x80);
         Vector512<float> factors = Vector512.Create(factor);
         long index = 0;
         for (; index <= length - Codes; index += Codes)
         {
-            Vector512<byte> codes = Vector512.Load(source + index);
+            Vector512<byte> codes = Avx512Vbmi.PermuteVar64x8(Vector512.Load(source + index), places);
             Vector512<byte> lower = Avx512Vbmi.PermuteVar64x8x2(lower0, codes, lower1);
             Vector512<byte> upper = Vector512.ConditionalSelect(sign, codes, Avx512Vbmi.PermuteVar64x8x2(upper0, codes, upper1));
+            Vector512<byte> low = Avx512BW.UnpackLow(lower, upper);
+            Vector512<byte> high = Avx512BW.UnpackHigh(lower, upper);
             T* target = destination + index;
-            TTarget.Store(ref target[0], Quarter(lower, quarter0, upper, factors));
-            TTarget.Store(ref target[16], Quarter(lower, quarter1, upper, factors));
-            TTarget.Store(ref target[32], Quarter(lower, quarter2, upper, factors));
-            TTarget.Store(ref target[48], Quarter(lower, quarter3, upper, factors));
+            TTarget.Store(ref target[0], Scale(EvenWords(low), factors));
+            TTarget.Store(ref target[16], Scale(OddWords(low), factors));
+            TTarget.Store(ref target[32], Scale(EvenWords(high), factors));
+            TTarget.Store(ref target[48], Scale(OddWords(high), factors));
         }
 
         return index;
@@ -64,10 +61,7 @@ internal static unsafe class Float8Table
         Vector512<byte> lower1 = LowerBytes1;
         Vector512<byte> upper0 = UpperBytes0;
         Vector512<byte> upper1 = UpperBytes1;
-        Vector512<byte> quarter0 = Quarter0;
-        Vector512<byte> quarter1 = Quarter1;
-        Vector512<byte> quarter2 = Quarter2;
-        Vector512<byte> quarter3 = Quarter3;
+        Vector512<byte> places = Places;
         Vector512<byte> sign = Vector512.Create((byte)0x80);
         Lanes512 total = default;
         for (int i = 0; i < pieces.Length; i++)
@@ -79,13 +73,15 @@ internal static unsafe class Float8Table
             for (int k = 0; k < piece.Length; k += Codes)
             {
                 HostVectors.PrefetchStream(weights + k);
-                Vector512<byte> codes = Vector512.Load((byte*)(weights + k));
+                Vector512<byte> codes = Avx512Vbmi.PermuteVar64x8(Vector512.Load((byte*)(weights + k)), places);
                 Vector512<byte> lower = Avx512Vbmi.PermuteVar64x8x2(lower0, codes, lower1);
                 Vector512<byte> upper = Vector512.ConditionalSelect(sign, codes, Avx512Vbmi.PermuteVar64x8x2(upper0, codes, upper1));
-                sum = MultiplyAdd(activations + k, Quarter(lower, quarter0, upper), sum);
-                sum = MultiplyAdd(activations + k + 16, Quarter(lower, quarter1, upper), sum);
-                sum = MultiplyAdd(activations + k + 32, Quarter(lower, quarter2, upper), sum);
-                sum = MultiplyAdd(activations + k + 48, Quarter(lower, quarter3, upper), sum);
+                Vector512<byte> low = Avx512BW.UnpackLow(lower, upper);
+                Vector512<byte> high = Avx512BW.UnpackHigh(lower, upper);
+                sum = MultiplyAdd(activations + k, EvenWords(low), sum);
+                sum = MultiplyAdd(activations + k + 16, OddWords(low), sum);
+                sum = MultiplyAdd(activations + k + 32, EvenWords(high), sum);
+                sum = MultiplyAdd(activations + k + 48, OddWords(high), sum);
             }
 
             total = RowProduct<Float8E4M3, Float8LaneFormat, Lanes512>.Promote(
@@ -100,12 +96,13 @@ internal static unsafe class Float8Table
         => Vector512.MultiplyAddEstimate(Vector512.Load(activations), weights, sum);
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    private static Vector512<float> Quarter(Vector512<byte> lower, Vector512<byte> places, Vector512<byte> upper)
-        => (Avx512Vbmi.PermuteVar64x8x2(lower, places, upper).AsUInt32() & Vector512.Create(0xFFFF_0000)).AsSingle();
+    private static Vector512<float> EvenWords(Vector512<byte> words) => (words.AsUInt32() << 16).AsSingle();
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    private static Lanes512 Quarter(Vector512<byte> lower, Vector512<byte> places, Vector512<byte> upper, Vector512<float> factors)
-        => new((Quarter(lower, places, upper) * factors).AsInt32());
+    private static Vector512<float> OddWords(Vector512<byte> words) => (words.AsUInt32() & Vector512.Create(0xFFFF_0000)).AsSingle();
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private static Lanes512 Scale(Vector512<float> values, Vector512<float> factors) => new((values * factors).AsInt32());
 
     private static Vector512<byte> Table(int first, int shift)
     {
@@ -118,16 +115,18 @@ internal static unsafe class Float8Table
         return Vector512.Load(bytes);
     }
 
-    /// <summary>For 16 codes, the places of their lower and upper bytes among the 128, in bytes 2 and 3 of a float32.</summary>
-    private static Vector512<byte> Interleave(int first)
+    /// <summary>
+    /// The code for each byte. Unpacking stays within 16 bytes: of their lower eight, and then of their upper eight, the even ones end up in one vector
+    /// of four and the odd ones in the next, at the same lanes.
+    /// </summary>
+    private static Vector512<byte> PlacesBeforeUnpacking()
     {
         byte* bytes = stackalloc byte[Codes];
-        for (int lane = 0; lane < 16; lane++)
+        for (int place = 0; place < Codes; place++)
         {
-            bytes[4 * lane] = 0;
-            bytes[4 * lane + 1] = 0;
-            bytes[4 * lane + 2] = (byte)(first + lane);
-            bytes[4 * lane + 3] = (byte)(first + lane + Codes);
+            int vector = place % 16 / 8 * 2 + place % 2;
+            int lane = place / 16 * 4 + place % 8 / 2;
+            bytes[place] = (byte)(vector * 16 + lane);
         }
 
         return Vector512.Load(bytes);
