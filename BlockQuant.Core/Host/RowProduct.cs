@@ -27,16 +27,31 @@ internal static unsafe class RowProduct<T, TSource, TLanes>
             float* activations = left + piece.Padded;
             T* weights = right + piece.K;
             TLanes sum = default;
-            for (int k = 0; k < piece.Length; k += TLanes.Count)
+            for (int k = 0; k < piece.Length; k += 4 * TLanes.Count)
             {
-                HostVectors.PrefetchStream(weights + k);
-                sum = TLanes.MultiplyAddSingle(TLanes.Load(ref *(int*)(activations + k)), TSource.Load<TLanes>(ref weights[k]), sum);
+                sum = Step(activations + k, weights + k, 0, sum);
+                sum = Step(activations + k, weights + k, 1, sum);
+                sum = Step(activations + k, weights + k, 2, sum);
+                sum = Step(activations + k, weights + k, 3, sum);
             }
 
             total = Promote(sum, leftScales[i], rightScales, piece.WeightScale, total);
         }
 
         return TLanes.SumSingle(total);
+    }
+
+    /// <summary>Multiplies one vector of the loop's four; a cache line of weights is asked for once.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private static TLanes Step(float* activations, T* weights, int vector, TLanes sum)
+    {
+        int k = vector * TLanes.Count;
+        if (k * sizeof(T) % LineStream.Line == 0)
+        {
+            HostVectors.PrefetchStream(weights + k);
+        }
+
+        return TLanes.MultiplyAddSingle(TLanes.Load(ref *(int*)(activations + k)), TSource.Load<TLanes>(ref weights[k]), sum);
     }
 
     /// <summary>Adds a piece's sum times its factor.</summary>
