@@ -17,7 +17,7 @@ internal enum VectorWidth
 internal static class HostVectors
 {
     // Memory is some hundred nanoseconds away, in which a core goes through several kilobytes; the machine itself looks no further than a page.
-    public const int StreamAhead = 8192;
+    public const int StreamAhead = 16384;
 
     /// <summary>The widest vectors that are not emulated.</summary>
     public static VectorWidth Widest { get; } =
