@@ -39,6 +39,10 @@ internal static partial class Epilogue
         where TAcc : unmanaged
         => throw new NotSupportedException();
 
+    public static partial void StageSwappedSingle<TAcc>(TAcc acc, int first, int row, int swizzle)
+        where TAcc : unmanaged
+        => throw new NotSupportedException();
+
     public static partial void StageColumns<TAcc>(TAcc acc, int address, int pitch)
         where TAcc : unmanaged
         => throw new NotSupportedException();
@@ -131,6 +135,8 @@ internal static partial class Shared
     public static partial void Publish() => throw new NotSupportedException();
 
     public static partial void CopyRows(int source, long target, long pitch, int rows) => throw new NotSupportedException();
+
+    public static partial void CopySwappedRows(int source, long target, long pitch, int rows) => throw new NotSupportedException();
 
     public static partial void Copy2(int source, long target, int enabled) => throw new NotSupportedException();
 

@@ -29,7 +29,8 @@ internal static partial class ComposedPtx
         nameof(Wgmma.MultiplyColumns) => MultiplyColumns(arguments, result, Float8Product),
         nameof(Epilogue.StageBFloat16) => StagePacked(arguments, "bf16x2"),
         nameof(Epilogue.StageHalf) => StagePacked(arguments, "f16x2"),
-        nameof(Epilogue.StageSingle) => StageSingle(arguments),
+        nameof(Epilogue.StageSingle) => StageSingle(arguments, 0, 1),
+        nameof(Epilogue.StageSwappedSingle) => StageSingle(arguments, 1, 0),
         nameof(Epilogue.StageColumns) => StageColumns(arguments),
         nameof(Int8Wgmma.MultiplyInt8Rows) => MultiplyRows(arguments, result, Int8Product),
         nameof(Int8Wgmma.MultiplyInt8Columns) => MultiplyColumns(arguments, result, Int8Product),
@@ -165,7 +166,7 @@ internal static partial class ComposedPtx
         return text.Append('}').ToString();
     }
 
-    private static string StageSingle(string[][] arguments)
+    private static string StageSingle(string[][] arguments, int left, int right)
     {
         var (acc, row, swizzle) = (arguments[0], arguments[2][0], arguments[3][0]);
         int first = int.Parse(arguments[1][0]), end = Math.Min(first + 16, acc.Length);
@@ -173,7 +174,8 @@ internal static partial class ComposedPtx
         for (int i = first; i < end; i += 4)
         {
             text.Append($"xor.b32 x, {swizzle}, {(i - first) / 4 * 32}; add.s32 x, x, {row};\n");
-            text.Append($"st.shared.v2.f32 [x], {{{acc[i]}, {acc[i + 1]}}}; st.shared.v2.f32 [x+1024], {{{acc[i + 2]}, {acc[i + 3]}}};\n");
+            text.Append($"st.shared.v2.f32 [x], {{{acc[i + left]}, {acc[i + right]}}}; ");
+            text.Append($"st.shared.v2.f32 [x+1024], {{{acc[i + 2 + left]}, {acc[i + 2 + right]}}};\n");
         }
         return text.Append('}').ToString();
     }

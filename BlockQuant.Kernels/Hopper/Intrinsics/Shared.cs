@@ -46,6 +46,20 @@ internal static partial class Shared
         """)]
     public static partial void CopyRows(int source, long target, long pitch, int rows);
 
+    /// <summary>As <see cref="CopyRows"/>, for what <see cref="Epilogue.StageSwappedSingle"/> staged: the two elements of every pair change places.</summary>
+    [IntrinsicImplementation]
+    [Ptx("""
+        { .reg .pred P; .reg .b64 g; .reg .b32 o; .reg .b32 a<4>, b<4>, c<4>, e<4>;
+            xor.b32 o, $0, 64;
+            ld.shared.v4.b32 {a0,a1,a2,a3}, [$0]; ld.shared.v4.b32 {b0,b1,b2,b3}, [o+512];
+            ld.shared.v4.b32 {c0,c1,c2,c3}, [$0+1024]; ld.shared.v4.b32 {e0,e1,e2,e3}, [o+1536];
+            setp.gt.s32 P, $3, 0; @P st.global.v4.b32 [$1], {a1,a0,a3,a2};
+            add.s64 g, $1, $2; setp.gt.s32 P, $3, 4; @P st.global.v4.b32 [g], {b1,b0,b3,b2};
+            add.s64 g, g, $2; setp.gt.s32 P, $3, 8; @P st.global.v4.b32 [g], {c1,c0,c3,c2};
+            add.s64 g, g, $2; setp.gt.s32 P, $3, 12; @P st.global.v4.b32 [g], {e1,e0,e3,e2}; }
+        """)]
+    public static partial void CopySwappedRows(int source, long target, long pitch, int rows);
+
     /// <summary>Writes one staged 2-byte element to global memory where <paramref name="enabled"/> is not 0.</summary>
     [IntrinsicImplementation]
     [Ptx("{ .reg .pred P; .reg .b16 x; setp.ne.s32 P, $2, 0; ld.shared.b16 x, [$0]; @P st.global.b16 [$1], x; }")]

@@ -1,3 +1,4 @@
+using System.Numerics;
 using BlockQuant.Emulator;
 
 namespace BlockQuant.Kernels.Hopper.Intrinsics;
@@ -15,16 +16,27 @@ internal static partial class Shared
         // The emulator has one view of shared memory.
     }
 
-    public static partial void CopyRows(int source, long target, long pitch, int rows)
-    {
-        // All four are read whether or not they are written, as the instructions do.
-        for (int i = 0; i < 4; i++)
-            Copy<Int128>((i & 1) == 0 ? source + i * 512 : (source ^ 64) + i * 512, target + i * pitch, rows > 4 * i);
-    }
+    public static partial void CopyRows(int source, long target, long pitch, int rows) =>
+        CopyFourRows<Int128>(source, target, pitch, rows, static row => row);
+
+    public static partial void CopySwappedRows(int source, long target, long pitch, int rows) =>
+        CopyFourRows<Vector4>(source, target, pitch, rows, static row => new Vector4(row.Y, row.X, row.W, row.Z));
 
     public static partial void Copy2(int source, long target, int enabled) => Copy<short>(source, target, enabled != 0);
 
     public static partial void Copy4(int source, long target, int enabled) => Copy<int>(source, target, enabled != 0);
+
+    private static void CopyFourRows<T>(int source, long target, long pitch, int rows, Func<T, T> ordered)
+        where T : unmanaged
+    {
+        // All four are read whether or not they are written, as the instructions do.
+        for (int i = 0; i < 4; i++)
+        {
+            T row = ordered(BlockMemory.Own.Load<T>((i & 1) == 0 ? source + i * 512 : (source ^ 64) + i * 512));
+            if (rows > 4 * i)
+                EmulatedLane.Current.Group.Launch.Memory.Store(target + i * pitch, row);
+        }
+    }
 
     private static void Copy<T>(int source, long target, bool enabled)
         where T : unmanaged
