@@ -1,66 +1,26 @@
-"""Times what an ordinary PyTorch offers for the shapes of the dense and int8 suites, in the same two ways as the suites.
+"""Times what an ordinary PyTorch offers for the shapes of the suites dense, int8, grouped and batched, in the same two ways as the suites.
 
-Usage: python3 peers.py --json peers.json [--ours results.json] [--tokens 1,16,64,128,1024,4096]
+Usage: python3 peers.py --json peers.json [--suite grouped] [--ours results.json] [--tokens 1,16,64,128,1024,4096]
 
 Spaced: idle time and a 2 GB memset before each replay of a CUDA graph of one launch (cold L2). Sustained: CUDA-graph replays back to back, weights rotated past L2.
-With --ours, prints the ratio of each peer's time to BlockQuant's.
+With --ours (more than one file may be named), prints the ratio of each peer's time to BlockQuant's. A peer that fails says so, and the next one runs.
 """
 import argparse
 import json
 import statistics
-import time
+from functools import partial
 
 import torch
 
+import peers_experts
+from peers_timing import Peer, fp8, measure
+
 SHAPES = [(4096, 7168), (7168, 2048), (2112, 7168), (24576, 1536), (7168, 16384), (4096, 4096)]
-
-
-def spaced(launch, flush):
-    graph = torch.cuda.CUDAGraph()
-    with torch.cuda.graph(graph):
-        launch(0)
-    start, end = torch.cuda.Event(enable_timing=True), torch.cuda.Event(enable_timing=True)
-    times = []
-    for turn in range(13):
-        time.sleep(0.005)
-        flush.fill_(turn)
-        start.record()
-        graph.replay()
-        end.record()
-        torch.cuda.synchronize()
-        if turn >= 3:
-            times.append(start.elapsed_time(end) * 1000)
-    return statistics.median(times)
-
-
-def sustained(launch, launches, seconds=0.15):
-    graph = torch.cuda.CUDAGraph()
-    with torch.cuda.graph(graph):
-        for turn in range(launches):
-            launch(turn)
-    deadline = time.monotonic() + seconds
-    while time.monotonic() < deadline:
-        graph.replay()
-        torch.cuda.synchronize()
-    times = []
-    deadline = time.monotonic() + seconds
-    while time.monotonic() < deadline or len(times) < 5:
-        start, end = torch.cuda.Event(enable_timing=True), torch.cuda.Event(enable_timing=True)
-        start.record()
-        for _ in range(4):
-            graph.replay()
-        end.record()
-        torch.cuda.synchronize()
-        times.append(start.elapsed_time(end) * 1000 / (4 * launches))
-    return statistics.median(times)
-
-
-def fp8(rows, columns):
-    return torch.randn(rows, columns, device="cuda").mul_(100).clamp_(-448, 448).to(torch.float8_e4m3fn)
+SUITES = ["dense", "int8", "grouped", "batched"]
 
 
 def dense(m, n, k, copies):
-    """The peers of one shape: name -> launch(turn)."""
+    """The peers of one shape by name."""
     a, weights = fp8(m, k), [fp8(n, k)] * 1
     weights += [weights[0].clone() for _ in range(copies - 1)]
     one = torch.tensor(0.01, device="cuda")
@@ -74,7 +34,7 @@ def dense(m, n, k, copies):
     def tensor_wise(turn):
         return torch._scaled_mm(a, weights[turn % copies].t(), scale_a=one, scale_b=one, out_dtype=torch.bfloat16, use_fast_accum=True)
 
-    return {"cublaslt_block": block_scaled, "cublaslt_tensor": tensor_wise}
+    return {"cublaslt_block": Peer(block_scaled), "cublaslt_tensor": Peer(tensor_wise)}
 
 
 def int8(m, n, k, copies):
@@ -82,58 +42,77 @@ def int8(m, n, k, copies):
         return torch.randn(rows, columns, device="cuda").mul_(38).round_().clamp_(-127, 127).to(torch.int8)
 
     a, weights = codes(m, k), [codes(n, k) for _ in range(copies)]
-    return {"int_mm": lambda turn: torch._int_mm(a, weights[turn % copies].t())}
+    return {"int_mm": Peer(lambda turn: torch._int_mm(a, weights[turn % copies].t()))}
+
+
+def problems(tokens):
+    """Suite, M, N, K, copies of the weights and what makes the peers, of every problem."""
+    shapes = [("dense", dense, m, n, k) for m in tokens for n, k in SHAPES]
+    shapes += [("int8", int8, 4096, n, 4096) for n in (4096, 12288)]
+    for suite, make, m, n, k in shapes:
+        copies = max(1, min(16, 200_000_000 // (n * k) + 1))
+        yield suite, m, n, k, copies, partial(make, m, n, k, copies)
+    for experts, m, n, k in peers_experts.GROUPED:
+        yield "grouped", m, n, k, 1, partial(peers_experts.grouped, experts, m, n, k)
+    for batch, n, k in peers_experts.BATCHED:
+        yield "batched", batch * peers_experts.TOP_K, n, k, 1, partial(peers_experts.batched, batch, n, k)
 
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--json")
-    parser.add_argument("--ours")
+    parser.add_argument("--ours", nargs="+", default=[])
     parser.add_argument("--tokens", default="1,16,64,128,256,512,1024,4096")
-    parser.add_argument("--suite", choices=["dense", "int8"], help="only this suite's peers")
+    parser.add_argument("--suite", nargs="+", choices=SUITES, default=SUITES, help="only these suites' peers")
     options = parser.parse_args()
+    try:
+        peers_experts.compile_ahead(options.suite)
+    except Exception as failure:
+        print(f"not compiled ahead: {type(failure).__name__}: {failure}", flush=True)
+    torch.manual_seed(1)
     flush = torch.empty(2 << 30, dtype=torch.uint8, device="cuda")
-    suites = [("dense", dense, (int(m), n, k)) for m in options.tokens.split(",") for n, k in SHAPES]
-    suites += [("int8", int8, shape) for shape in ((4096, 4096, 4096), (4096, 12288, 4096))]
-    suites = [row for row in suites if options.suite in (None, row[0])]
     results = []
-    for suite, make, (m, n, k) in suites:
-        copies = max(1, min(16, 200_000_000 // (n * k) + 1))
-        for name, launch in make(m, n, k, copies).items():
-            row = {"suite": suite, "m": m, "n": n, "k": k, "peer": name}
-            try:
-                launch(0)
-                torch.cuda.synchronize()
-                row["spaced_us"] = spaced(launch, flush)
-                row["sustained_us"] = sustained(launch, max(copies, 20 if row["spaced_us"] < 100 else 4))
-            except RuntimeError as error:
-                row["error"] = str(error).splitlines()[0][:200]
+    for suite, m, n, k, copies, make in problems([int(m) for m in options.tokens.split(",")]):
+        if suite not in options.suite:
+            continue
+        try:
+            peers = make()
+        except Exception as failure:
+            print(f"{suite} {m} {n} {k}: {type(failure).__name__}: {failure}", flush=True)
+            continue
+        for name, peer in peers.items():
+            row = {"suite": suite, "m": m, "n": n, "k": k, "peer": name} | measure(peer, copies, flush)
             results.append(row)
             print(row, flush=True)
-    if options.json:
-        with open(options.json, "w") as file:
-            json.dump({"device": torch.cuda.get_device_name(), "torch": torch.__version__, "results": results}, file, indent=1)
-    if options.ours:
-        print_ratios(results, json.load(open(options.ours))["results"])
+        if options.json:
+            with open(options.json, "w") as file:
+                json.dump({"device": torch.cuda.get_device_name(), "torch": torch.__version__, "results": results}, file, indent=1)
+    ours = []
+    for path in options.ours:
+        with open(path) as file:
+            ours += json.load(file)["results"]
+    print_ratios(results, ours)
 
 
 def compared(ours, peer):
-    """From bf16, the peer's product alone stands beside quantizer and product."""
-    return ours["suite"].removesuffix("-bf16") == peer["suite"]
+    """From bf16, a dense peer's product alone stands beside quantizer and product; experts' peers name the variant that they stand beside."""
+    same = all(ours[key] == peer[key] for key in ("m", "n", "k")) and ours["suite"].removesuffix("-bf16") == peer["suite"]
+    return same and ours["variant"].startswith(peer.get("variant", ""))
 
 
 def print_ratios(peers, ours):
     """Peer's time over ours, for each shape that both ran, and the geometric mean."""
     shape = ("suite", "m", "n", "k")
     groups = {}
-    for row in (row for row in peers if "error" not in row):
-        for other in (other for other in ours if all(other[key] == row[key] for key in shape[1:]) and compared(other, row)):
+    for row in (row for row in peers if "failure" not in row):
+        for other in (other for other in ours if compared(other, row)):
             ratios = [row[way] / other[way] for way in ("spaced_us", "sustained_us")]
             print(*(other[key] for key in shape), f"{row['peer']} over {other['variant']}: {ratios[0]:.2f} spaced, {ratios[1]:.2f} sustained")
-            groups.setdefault((other["suite"], row["peer"], row["m"]), []).append(ratios)
-    for (suite, peer, m), ratios in groups.items():
+            for which in (f"M={row['m']}", "all shapes"):
+                groups.setdefault((other["suite"], which, row["peer"]), []).append(ratios)
+    for (suite, which, peer), ratios in groups.items():
         means = [statistics.geometric_mean(values) for values in zip(*ratios)]
-        print(f"{suite} M={m} {peer}: geometric mean {means[0]:.3f} spaced, {means[1]:.3f} sustained")
+        print(f"{suite} {which} {peer}: geometric mean {means[0]:.3f} spaced, {means[1]:.3f} sustained")
 
 
 if __name__ == "__main__":
