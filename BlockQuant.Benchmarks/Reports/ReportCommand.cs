@@ -20,7 +20,7 @@ internal static class ReportCommand
         {
             ResultRow[] rows = device.SelectMany(file => file.Results).ToArray();
             ResultRow[] own = Array.FindAll(rows, row => row.Peer is null);
-            ResultRow[] peers = Array.FindAll(rows, row => row.Peer is not null && own.Any(one => one.Suite == row.Suite));
+            ResultRow[] peers = Array.FindAll(rows, row => row.Peer is not null && own.Any(one => one.PeerSuite == row.Suite));
             markdown.Add($"### {device.Key}");
             markdown.AddRange(device.Select(file => $"- `{file.Name}`: {file}"));
             if (DevicePeaks.Of(device.Key) is { } peaks && own.Any(row => row is { Operations: > 0, Bytes: > 0 }))

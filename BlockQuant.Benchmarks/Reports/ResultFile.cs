@@ -1,9 +1,11 @@
+using System.Globalization;
 using System.Text.Json;
+using System.Text.RegularExpressions;
 
 namespace BlockQuant.Benchmarks.Reports;
 
 /// <summary>One timed row of a results file, the library's own or, with <see cref="Peer"/>, another library's.</summary>
-internal sealed record ResultRow
+internal sealed partial record ResultRow
 {
     public required string Suite { get; init; }
 
@@ -27,18 +29,28 @@ internal sealed record ResultRow
 
     public double Bytes { get; init; }
 
-    /// <summary>Rows of one problem: a peer's time is compared with that of the same problem.</summary>
+    /// <summary>Shape and suite: a peer's time is compared with that of the same problem.</summary>
     public (string Suite, int M, int N, int K) Problem => (PeerSuite, M, N, K);
 
     /// <summary>The suite whose peers' times are compared: from bf16, those of the product alone.</summary>
     public string PeerSuite => Suite == "dense-bf16" ? "dense" : Suite;
 
     /// <summary>With what a product computes and moves at least: codes, and bf16 out.</summary>
-    public ResultRow WithCounts() => Operations > 0 || Bytes > 0 || Suite is not ("dense" or "int8") ? this : this with
+    /// <remarks>Of experts' products, what the row says: of batched ones, the weights that are read.</remarks>
+    public ResultRow WithCounts() => Operations > 0 || Bytes > 0 ? this : Suite switch
     {
-        Operations = 2.0 * M * N * K,
-        Bytes = (double)M * K + (double)N * K + 2.0 * M * N,
+        "dense" or "int8" => this with { Operations = 2.0 * M * N * K, Bytes = (double)M * K + (double)N * K + 2.0 * M * N },
+        "grouped" => this with { Operations = 2.0 * M * N * K },
+        "batched" when TakenExperts().Match(Variant) is { Success: true } taken =>
+            this with { Operations = 2.0 * M * N * K, Bytes = double.Parse(taken.Groups[1].Value, CultureInfo.InvariantCulture) * N * K },
+        _ => this,
     };
+
+    /// <summary>Whether a peer computed this row's problem from the same operands: its variant, if it has one, begins this row's.</summary>
+    public bool IsComparedWith(ResultRow peer) => peer.Problem == Problem && Variant.StartsWith(peer.Variant, StringComparison.Ordinal);
+
+    [GeneratedRegex("([0-9]+) taken")]
+    private static partial Regex TakenExperts();
 }
 
 /// <summary>A results file as <c>--suite … --json FILE</c> and peers.py write them.</summary>

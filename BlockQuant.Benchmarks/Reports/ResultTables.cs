@@ -12,7 +12,7 @@ internal static class ResultTables
         foreach (var suite in own.GroupBy(row => row.Suite))
         {
             string[] names = peers.Where(row => row.Suite == suite.First().PeerSuite).Select(row => row.Peer!).Distinct().ToArray();
-            var of = names.ToDictionary(name => name, name => peers.Where(row => row.Peer == name).ToLookup(row => row.Problem));
+            var of = names.ToDictionary(name => name, name => peers.Where(row => row.Peer == name).ToArray());
             text.Append($"\n#### Suite `{suite.Key}`\n");
             if (names.Length > 0)
                 text.Append(Ratios(suite, names, of));
@@ -26,7 +26,7 @@ internal static class ResultTables
         return text.ToString();
     }
 
-    private static string Ratios(IEnumerable<ResultRow> suite, string[] names, Dictionary<string, ILookup<(string, int, int, int), ResultRow>> peers)
+    private static string Ratios(IEnumerable<ResultRow> suite, string[] names, Dictionary<string, ResultRow[]> peers)
     {
         var text = new StringBuilder("\nTimes as fast as, spaced / sustained, geometric mean over the shapes (how many):\n\n| M |");
         text.Append(string.Concat(names.Select(name => $" {name} |"))).Append("\n|---:|").Append(string.Concat(names.Select(_ => "---:|"))).Append('\n');
@@ -40,9 +40,9 @@ internal static class ResultTables
         return text.ToString();
     }
 
-    private static string Ratio(IEnumerable<ResultRow> rows, ILookup<(string, int, int, int), ResultRow> peer)
+    private static string Ratio(IEnumerable<ResultRow> rows, ResultRow[] peer)
     {
-        var pairs = rows.SelectMany(row => peer[row.Problem], (row, other) => (Spaced: other.SpacedUs / row.SpacedUs, Sustained: other.SustainedUs / row.SustainedUs)).ToArray();
+        var pairs = rows.SelectMany(row => peer.Where(row.IsComparedWith), (row, other) => (Spaced: other.SpacedUs / row.SpacedUs, Sustained: other.SustainedUs / row.SustainedUs)).ToArray();
         return pairs.Length == 0
             ? string.Empty
             : FormattableString.Invariant($"{Mean(pairs.Select(pair => pair.Spaced)):F2} / {Mean(pairs.Select(pair => pair.Sustained)):F2} ({pairs.Length})");
