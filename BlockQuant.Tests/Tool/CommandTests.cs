@@ -64,9 +64,28 @@ public sealed class CommandTests
         bench.GetProperty("results").EnumerateArray().Should().HaveCount(operations)
             .And.OnlyContain(result => result.GetProperty("medianSeconds").GetDouble() > 0)
             .And.OnlyContain(result => result.GetProperty("operation").GetString()!.Contains(format, StringComparison.OrdinalIgnoreCase));
-        ToolRun.Of("bench", "--device", "cpu", "--iterations", "0").ShouldRefuse("--iterations");
+        ToolRun.Of("bench", "--device", "cpu", "--iterations", "0").ShouldRefuse("--iterations 0: expected at least 1");
+        ToolRun.Of("bench", "--device", "cpu", "--n", "-3").ShouldRefuse("--n -3: expected at least 1");
         ToolRun.Of("bench", "--device", "tpu").ShouldRefuse("--device");
         ToolRun.Of("bench", "--format", "fp4").ShouldRefuse("--format");
+    }
+
+    [Test]
+    public void BenchTimesProductsByExpert()
+    {
+        string[] shape = ["bench", "--experts", "3", "--device", "cpu", "--m", "1", "--n", "32", "--k", "128", "--iterations", "1"];
+        JsonElement bench = ToolRun.Of([.. shape, "--json"]).ShouldSucceed().Json;
+
+        bench.GetProperty("experts").GetInt32().Should().Be(3);
+        JsonElement[] products = [.. bench.GetProperty("results").EnumerateArray().Where(result => result.GetProperty("operation").GetString()!.Contains("by expert"))];
+        // One row reads the weights of one expert: codes [32, 128], the row in BF16 or FP8, the result in BF16.
+        products.Select(product => Math.Round(product.GetProperty("bytesPerSecond").GetDouble() * product.GetProperty("medianSeconds").GetDouble()))
+            .Should().Equal(4096 + 256 + 64, 4096 + 128 + 64);
+        products.Select(product => Math.Round(product.GetProperty("operationsPerSecond").GetDouble() * product.GetProperty("medianSeconds").GetDouble()))
+            .Should().AllBeEquivalentTo(2.0 * 32 * 128);
+        ToolRun.Of(shape).ShouldSucceed().Output.Should().Contain("3 experts").And.Contain("multiply by expert");
+        ToolRun.Of("bench", "--device", "cpu", "--experts", "0").ShouldRefuse("--experts 0: expected at least 1");
+        ToolRun.Of("bench", "--device", "cpu", "--experts", "2", "--format", "int8").ShouldRefuse("--experts 2 with --format int8: expected --format fp8");
     }
 
     [Test]

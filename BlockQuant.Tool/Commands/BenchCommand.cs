@@ -15,11 +15,12 @@ internal static class BenchCommand
         Option<ElementFormat> format = Arguments.Choice(
             "--format", "What codes the operands have", ElementFormat.Float8E4M3, ("fp8", ElementFormat.Float8E4M3), ("int8", ElementFormat.Int8));
         Option<int?> rows = Extent("--m", "Rows of the activations.");
-        Option<int?> outputs = Extent("--n", "Rows of the weight.");
+        Option<int?> outputs = Extent("--n", "Rows of the weight, or of each expert's.");
         Option<int?> depth = Extent("--k", "Columns of both.");
+        Option<int?> experts = Extent("--experts", "Multiply rows sorted by expert with the weights of so many experts, each row's drawn at random; fp8 only.");
         var iterations = new Option<int>("--iterations") { Description = "Timed runs, of which the median counts.", DefaultValueFactory = _ => 10 };
         Option<bool> json = Arguments.Json();
-        var command = new Command("bench", "Times quantization and multiplication on a device.") { kind, index, format, rows, outputs, depth, iterations, json };
+        var command = new Command("bench", "Times quantization and multiplication on a device.") { kind, index, format, rows, outputs, depth, experts, iterations, json };
         command.SetAction(parsed =>
         {
             using ComputeDevice device = parsed.GetValue(kind) is { } forced
@@ -30,19 +31,23 @@ internal static class BenchCommand
             bool isCpu = device.Kind == DeviceKind.Cpu;
             var shape = new BenchShape(
                 parsed.GetValue(rows) ?? 16, parsed.GetValue(outputs) ?? (isCpu ? 256 : 7168), parsed.GetValue(depth) ?? (isCpu ? 512 : 4096));
-            if (shape.Rows < 1 || shape.Outputs < 1 || shape.Depth < 1 || parsed.GetValue(iterations) < 1)
+            int? count = parsed.GetValue(experts);
+            RequirePositive(("--m", shape.Rows), ("--n", shape.Outputs), ("--k", shape.Depth), ("--experts", count), ("--iterations", parsed.GetValue(iterations)));
+            if (count is not null && parsed.GetValue(format) != ElementFormat.Float8E4M3)
             {
-                throw new InputException("--m, --n, --k and --iterations: expected at least 1.");
+                throw new InputException($"--experts {count} with --format int8: expected --format fp8, experts' weights have no other.");
             }
 
-            IReadOnlyList<BenchResult> results = DeviceBench.Run(device, parsed.GetValue(format), shape, parsed.GetValue(iterations));
+            IReadOnlyList<BenchResult> results = count is { } many
+                ? ExpertBench.Run(device, shape, many, parsed.GetValue(iterations))
+                : DeviceBench.Run(device, parsed.GetValue(format), shape, parsed.GetValue(iterations));
             if (parsed.GetValue(json))
             {
-                console.WriteJson(new { Device = device.Name, Kind = device.Kind.ToString(), shape.Rows, shape.Outputs, shape.Depth, Results = results });
+                console.WriteJson(new { Device = device.Name, Kind = device.Kind.ToString(), shape.Rows, shape.Outputs, shape.Depth, Experts = count, Results = results });
             }
             else
             {
-                console.WriteLine($"{device}: M = {shape.Rows}, N = {shape.Outputs}, K = {shape.Depth}");
+                console.WriteLine($"{device}: M = {shape.Rows}, N = {shape.Outputs}, K = {shape.Depth}{(count is null ? string.Empty : $", {count} experts")}");
                 console.WriteTable(
                     ["operation", "median ms", "GB/s", "Gop/s"],
                     results.Select(result => new[]
@@ -57,6 +62,17 @@ internal static class BenchCommand
             return ExitCode.Success;
         });
         return command;
+    }
+
+    private static void RequirePositive(params (string Option, long? Value)[] numbers)
+    {
+        foreach ((string option, long? value) in numbers)
+        {
+            if (value < 1)
+            {
+                throw new InputException($"{option} {value}: expected at least 1.");
+            }
+        }
     }
 
     private static Option<int?> Extent(string name, string description) => new(name) { Description = description };

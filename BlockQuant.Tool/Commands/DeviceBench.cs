@@ -15,7 +15,7 @@ internal sealed record BenchShape(long Rows, long Outputs, long Depth);
 /// <param name="OperationsPerSecond">Multiplications and additions by the median, where they are what counts.</param>
 internal sealed record BenchResult(string Operation, double MedianSeconds, double BytesPerSecond, double? OperationsPerSecond);
 
-/// <summary>Times operators on random operands, each run from the launch until the device is done.</summary>
+/// <summary>Times operators on random operands.</summary>
 internal static class DeviceBench
 {
     private const int Seed = 1;
@@ -71,7 +71,8 @@ internal static class DeviceBench
         ];
     }
 
-    private static BenchResult Time(ComputeDevice device, int iterations, string operation, long bytes, double? operations, Action run)
+    /// <summary>The median time of an operation, each run from the launch until the device is done.</summary>
+    public static BenchResult Time(ComputeDevice device, int iterations, string operation, long bytes, double? operations, Action run)
     {
         // The first run compiles the kernel.
         run();
@@ -89,6 +90,10 @@ internal static class DeviceBench
         double median = seconds[iterations / 2];
         return new BenchResult(operation, median, bytes / median, operations / median);
     }
+
+    /// <summary>A matrix of elements between -1 and 1, the same from run to run.</summary>
+    public static DeviceMatrix<BFloat16> Random(ComputeDevice device, long rows, long columns)
+        => device.Upload<BFloat16>(RandomElements(rows, columns), rows, columns);
 
     private static BFloat16[] RandomElements(long rows, long columns)
     {
@@ -125,8 +130,5 @@ internal static class DeviceBench
             Dequantized.Dispose();
             Output.Dispose();
         }
-
-        private static DeviceMatrix<BFloat16> Random(ComputeDevice device, long rows, long columns)
-            => device.Upload<BFloat16>(RandomElements(rows, columns), rows, columns);
     }
 }
