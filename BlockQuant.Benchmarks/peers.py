@@ -6,8 +6,10 @@ Spaced: idle time and a 2 GB memset before each replay of a CUDA graph of one la
 With --ours (more than one file may be named), prints the ratio of each peer's time to BlockQuant's. A peer that fails says so, and the next one runs.
 """
 import argparse
+import datetime
 import json
 import statistics
+import subprocess
 from functools import partial
 
 import torch
@@ -58,12 +60,21 @@ def problems(tokens):
         yield "batched", batch * peers_experts.TOP_K, n, k, 1, partial(peers_experts.batched, batch, n, k)
 
 
+def printed(*command):
+    """The first line that a command prints, or None where it cannot be run."""
+    try:
+        return subprocess.run(command, capture_output=True, text=True, check=True).stdout.splitlines()[0]
+    except (OSError, subprocess.CalledProcessError, IndexError):
+        return None
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--json")
     parser.add_argument("--ours", nargs="+", default=[])
     parser.add_argument("--tokens", default="1,16,64,128,256,512,1024,4096")
     parser.add_argument("--suite", nargs="+", choices=SUITES, default=SUITES, help="only these suites' peers")
+    parser.add_argument("--peer", nargs="+", help="only these peers")
     options = parser.parse_args()
     try:
         peers_experts.compile_ahead(options.suite)
@@ -71,6 +82,13 @@ def main():
         print(f"not compiled ahead: {type(failure).__name__}: {failure}", flush=True)
     torch.manual_seed(1)
     flush = torch.empty(2 << 30, dtype=torch.uint8, device="cuda")
+    machine = {
+        "device": torch.cuda.get_device_name(),
+        "driver": printed("nvidia-smi", "--query-gpu=driver_version", "--format=csv,noheader"),
+        "torch": torch.__version__,
+        "date": datetime.date.today().isoformat(),
+        "commit": printed("git", "rev-parse", "--short", "HEAD"),
+    }
     results = []
     for suite, m, n, k, copies, make in problems([int(m) for m in options.tokens.split(",")]):
         if suite not in options.suite:
@@ -81,12 +99,14 @@ def main():
             print(f"{suite} {m} {n} {k}: {type(failure).__name__}: {failure}", flush=True)
             continue
         for name, peer in peers.items():
+            if options.peer and name not in options.peer:
+                continue
             row = {"suite": suite, "m": m, "n": n, "k": k, "peer": name} | measure(peer, copies, flush)
             results.append(row)
             print(row, flush=True)
         if options.json:
             with open(options.json, "w") as file:
-                json.dump({"device": torch.cuda.get_device_name(), "torch": torch.__version__, "results": results}, file, indent=1)
+                json.dump(machine | {"results": results}, file, indent=1)
     ours = []
     for path in options.ours:
         with open(path) as file:
