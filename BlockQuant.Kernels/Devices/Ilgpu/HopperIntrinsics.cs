@@ -15,6 +15,10 @@ internal static partial class Cluster
 
     public static partial void Sync() => throw new NotSupportedException();
 
+    public static partial void Leave() => throw new NotSupportedException();
+
+    public static partial Acc16 SumOfFour(int address, int step, int count) => throw new NotSupportedException();
+
     public static partial Acc4 Sum(int address) => throw new NotSupportedException();
 }
 
@@ -48,6 +52,8 @@ internal static partial class Epilogue
         => throw new NotSupportedException();
 
     public static partial void StoreBFloat16(Acc4 values, long target, int count, int vector) => throw new NotSupportedException();
+
+    public static partial void StoreFourBFloat16(Acc16 values, long target, long step, int count) => throw new NotSupportedException();
 
     public static partial void StoreHalf(Acc4 values, long target, int count, int vector) => throw new NotSupportedException();
 

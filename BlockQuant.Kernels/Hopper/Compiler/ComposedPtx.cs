@@ -31,7 +31,9 @@ internal static partial class ComposedPtx
         nameof(Epilogue.StageHalf) => StagePacked(arguments, "f16x2"),
         nameof(Epilogue.StageSingle) => StageSingle(arguments, 0, 1),
         nameof(Epilogue.StageSwappedSingle) => StageSingle(arguments, 1, 0),
+        nameof(Epilogue.StoreFourBFloat16) => StoreFourBFloat16(arguments),
         nameof(Epilogue.StageColumns) => StageColumns(arguments),
+        nameof(Cluster.SumOfFour) => SumOfFour(arguments, result),
         nameof(Int8Wgmma.MultiplyInt8Rows) => MultiplyRows(arguments, result, Int8Product),
         nameof(Int8Wgmma.MultiplyInt8Columns) => MultiplyColumns(arguments, result, Int8Product),
         nameof(QuantizingEpilogue.AddBias) => AddBias(arguments, result),
@@ -188,6 +190,59 @@ internal static partial class ComposedPtx
         for (int i = 0; i < acc.Length; i++)
             text.Append($"st.shared.f32 [{address}+{((i >> 2) * 8 + (i & 1)) * pitch + (i >> 1 & 1) * 32}], {acc[i]};\n");
         return text.ToString().TrimEnd('\n');
+    }
+
+    private static string StoreFourBFloat16(string[][] arguments)
+    {
+        var (values, target, step, count) = (arguments[0], arguments[1][0], arguments[2][0], arguments[3][0]);
+        var text = new StringBuilder($"{{ .reg .pred on; .reg .b64 g; .reg .b32 y<2>; mov.b64 g, {target};\n");
+        for (int k = 0; k < 4; k++)
+        {
+            text.Append($"cvt.rn.bf16x2.f32 y0, {values[4 * k + 1]}, {values[4 * k]}; cvt.rn.bf16x2.f32 y1, {values[4 * k + 3]}, {values[4 * k + 2]};\n");
+            text.Append($"setp.gt.s32 on, {count}, {k}; @on st.global.v2.b32 [g], {{y0, y1}};{(k < 3 ? $" add.s64 g, g, {step};" : "")}\n");
+        }
+        return text.Append('}').ToString();
+    }
+
+    private static string SumOfFour(string[][] arguments, string[] result)
+    {
+        var (address, step, count) = (arguments[0][0], arguments[1][0], arguments[2][0]);
+        var text = new StringBuilder("{ .reg .pred more, on<4>; .reg .b32 r, n, x; .reg .f32 t<16>, u<16>, v<16>;\n");
+        text.Append("mov.u32 n, %cluster_nctarank; mov.u32 r, 0;\n");
+        for (int k = 0; k < 4; k++)
+            text.Append($"setp.gt.s32 on{k}, {count}, {k};\n");
+        Clear("t");
+        Clear("u");
+        Clear("v");
+        // A block alone reads its own memory, which is faster than to read it as one of a cluster.
+        text.Append($"setp.gt.u32 more, n, 1; @more bra NEXT; mov.b32 x, {address};\n");
+        Load("v", "shared");
+        text.Append("bra DONE; NEXT:\n");
+        text.Append($"mapa.shared::cluster.u32 x, {address}, r;\n");
+        Load("t", "shared::cluster");
+        text.Append($"add.u32 r, r, 1; mapa.shared::cluster.u32 x, {address}, r;\n");
+        Load("u", "shared::cluster");
+        for (int i = 0; i < 16; i++)
+            text.Append($"add.f32 v{i}, v{i}, t{i}; add.f32 v{i}, v{i}, u{i};\n");
+        text.Append("add.u32 r, r, 1; setp.lt.u32 more, r, n; @more bra NEXT; DONE:\n");
+        for (int i = 0; i < 16; i++)
+            text.Append($"mov.f32 {result[i]}, v{i};\n");
+        return text.Append('}').ToString();
+
+        void Clear(string target)
+        {
+            for (int i = 0; i < 16; i++)
+                text.Append($"mov.f32 {target}{i}, 0f00000000;\n");
+        }
+
+        void Load(string target, string space)
+        {
+            for (int k = 0; k < 4; k++)
+            {
+                string fields = string.Join(",", Enumerable.Range(4 * k, 4).Select(i => target + i));
+                text.Append($"@on{k} ld.{space}.v4.f32 {{{fields}}}, [x];{(k < 3 ? $" add.s32 x, x, {step};" : "")}\n");
+            }
+        }
     }
 
     // Descriptors of the k-steps, 32 bytes apart. Only the low word changes.

@@ -21,6 +21,23 @@ internal static partial class Cluster
     public static partial void Sync();
 
     /// <summary>
+    /// Waits for every thread of the cluster, before a block may end: its shared memory is read by others until then. Publishes nothing,
+    /// so that it does not wait for stores to global memory.
+    /// </summary>
+    [IntrinsicImplementation]
+    [Ptx("barrier.cluster.arrive.relaxed; barrier.cluster.wait;")]
+    public static partial void Leave();
+
+    /// <summary>
+    /// <see cref="Sum"/> of up to four addresses, for one block or an even number; the loads of two blocks for each are on their way at once.
+    /// </summary>
+    /// <param name="address">The first address.</param>
+    /// <param name="step">Bytes from one to the next.</param>
+    /// <param name="count">How many there are; the other sums are 0.</param>
+    [IntrinsicImplementation]
+    public static partial Acc16 SumOfFour(int address, int step, int count);
+
+    /// <summary>
     /// Four float32 at the same 16-byte aligned shared address of every block of the cluster, added in rank order, so that the sum
     /// does not depend on timing. Two blocks are read at a time, so that their latencies overlap.
     /// </summary>

@@ -67,6 +67,14 @@ internal static partial class Epilogue
         """)]
     public static partial void StoreBFloat16(Acc4 values, long target, int count, int vector);
 
+    /// <summary>Rounds up to four times four neighbours to bfloat16 and writes each four at once.</summary>
+    /// <param name="values">The fours.</param>
+    /// <param name="target">Global address of the first; a multiple of 8.</param>
+    /// <param name="step">Bytes from one four to the next; likewise.</param>
+    /// <param name="count">How many fours there are.</param>
+    [IntrinsicImplementation]
+    public static partial void StoreFourBFloat16(Acc16 values, long target, long step, int count);
+
     /// <summary>As <see cref="StoreBFloat16"/>, to IEEE half.</summary>
     [IntrinsicImplementation]
     [Ptx("""

@@ -20,9 +20,9 @@ internal static partial class Tma
     [Ptx("mov.b64 $d, map_c; cvta.param.u64 $d, $d;")]
     public static partial long MapC();
 
-    /// <summary>Brings a tensor map into the copy engine's cache ahead of its first use.</summary>
+    /// <summary>Brings a tensor map into the copy engine's cache ahead of its first use, one lane of the warp issuing it.</summary>
     [IntrinsicImplementation]
-    [Ptx("prefetch.tensormap [$0];")]
+    [Ptx("{ .reg .pred P; elect.sync _|P, 0xffffffff; @P prefetch.tensormap [$0]; }")]
     public static partial void Prefetch(long map);
 
     /// <summary>

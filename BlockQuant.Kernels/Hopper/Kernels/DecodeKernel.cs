@@ -11,8 +11,8 @@ namespace BlockQuant.Kernels.Hopper;
 /// </summary>
 internal static class DecodeKernel
 {
-    /// <summary>Threads of a block: two warpgroups that multiply and a warp that loads.</summary>
-    public const int Threads = 288;
+    /// <summary>Threads of a block: two warpgroups that multiply, a warp that loads weights and one that loads tokens.</summary>
+    public const int Threads = 320;
 
     /// <summary>Weight rows of a tile.</summary>
     public const int TileN = 128;
@@ -53,9 +53,9 @@ internal static class DecodeKernel
     /// <param name="alone">True for all of a multiprocessor, else what lets two blocks of up to 64 tokens share it.</param>
     public static int SharedBytes(int tokens, bool alone) => tokens <= 64 && !alone ? SharedLimit / 2 - 1024 : SharedLimit;
 
-    // Stages of the ring.
+    // Stages of the ring: a quotient, exact below 2^18 bytes, without the division that every thread would wait for.
     internal static int Stages(int tokens) =>
-        Pin.Int32((Shared.Bytes() - BarrierBytes) / (StageBytes(tokens) + ScaleBytes(tokens)));
+        Pin.Int32((int)((Shared.Bytes() - BarrierBytes) * ((1L << 40) / (StageBytes(tokens) + ScaleBytes(tokens)) + 1) >> 40));
 
     internal static int StageBytes(int tokens) => WeightBytes + tokens * 128;
 
@@ -66,94 +66,86 @@ internal static class DecodeKernel
 
     internal static int BarrierOffset(int tokens, int stages) => stages * (StageBytes(tokens) + ScaleBytes(tokens));
 
-    // Tokens and scales of one stage; each lane has the addresses of its own scales.
-    private static void LoadTokens(
-        int tokens, int target, int scaleTarget, long map, int block, int m0, long first, long second, long third, long fourth,
-        long weight, int barrier)
+    // Barriers for a stage's arrivals: one announces the weights, one the tokens, and each lane has copied its scales.
+    internal static void Enter(int tokens, int group, int shared, int stages)
     {
-        int lane = Pin.Int32(Group.IdxX & 31), own = scaleTarget + lane * 4;
-        Tma.Load(target + WeightBytes, map, block * 128, m0, barrier);
-        AsyncCopy.Copy4(own, first, lane < tokens ? 1 : 0);
-        if (tokens >= 64)
-            AsyncCopy.Copy4(own + 128, first + second, 1);
-        if (tokens >= 128)
+        if (group == 2)
         {
-            AsyncCopy.Copy4(own + 256, first + third, 1);
-            AsyncCopy.Copy4(own + 384, first + fourth, 1);
+            Tma.Prefetch(Tma.MapB());
+            Tma.Prefetch(Tma.MapA());
         }
-        AsyncCopy.Copy4(scaleTarget + tokens * 4, weight, lane == 0 ? 1 : 0);
-        MBarrier.ArriveAfterCopies(barrier);
+        int full = shared + BarrierOffset(tokens, stages);
+        StageBarriers.Initialize(Group.IdxX - (Threads - 64), stages, full, 34, full + EmptyOffset);
     }
 
-    // The producer's barriers, and the weights of the first stages.
-    internal static void Begin(int tokens, int shared, int stages, int n0, int begin, int first, int early)
+    // One warp: the weights of every stage. Those that no kernel ahead writes are on their way before such kernels have ended.
+    internal static void LoadWeights(int tokens, int shared, int stages, int n0, int begin, int end, int early)
     {
         int stageBytes = StageBytes(tokens);
-        int full = shared + BarrierOffset(tokens, stages);
-        long mapB = Tma.MapB();
-        if (Group.IdxX == Threads - 32)
-        {
-            for (int i = 0; i < stages; i++)
-            {
-                MBarrier.Initialize(full + i * 8, 33);
-                MBarrier.Initialize(full + EmptyOffset + i * 8, 8);
-            }
-            MBarrier.PublishInitialization();
-        }
-        Warpgroup.SyncWarp();
-        // Weights that no kernel ahead writes are on their way before those kernels have ended.
+        int full = shared + BarrierOffset(tokens, stages), empty = full + EmptyOffset;
+        long map = Tma.MapB();
         if (early == 0)
             DependentLaunch.Wait();
-        for (int block = begin; block < first; block++)
+        int stage = 0, phase = 1;
+        for (int block = begin; block < end; block++)
         {
-            int stage = block - begin;
-            MBarrier.ArriveExpect(full + stage * 8, stageBytes);
-            Tma.Load(shared + stage * stageBytes, mapB, block * 128, n0, full + stage * 8);
-        }
-    }
-
-    internal static void Produce(
-        int tokens, int shared, int stages, long rowScales, long rowPitch, long blockPitch, long weightScale, int m0, int n0, int rows,
-        int begin, int first, int end)
-    {
-        int stageBytes = StageBytes(tokens);
-        int full = shared + BarrierOffset(tokens, stages), empty = full + EmptyOffset, scales = shared + ScaleOffset(tokens, stages);
-        long mapA = Tma.MapA(), mapB = Tma.MapB();
-        // Tokens past the end take the last one's scale: their products are 0 and never stored.
-        int lane = Pin.Int32(Group.IdxX & 31), last = Pin.Int32(rows - 1 - m0);
-        long scale = Pin.Int64(rowScales + (m0 + Math.Min(lane, last)) * rowPitch);
-        long second = Pin.Int64(rowScales + (m0 + Math.Min(lane + 32, last)) * rowPitch - scale);
-        long third = Pin.Int64(rowScales + (m0 + Math.Min(lane + 64, last)) * rowPitch - scale);
-        long fourth = Pin.Int64(rowScales + (m0 + Math.Min(lane + 96, last)) * rowPitch - scale);
-        scale += begin * blockPitch;
-        for (int block = begin; block < first; block++)
-        {
-            int stage = block - begin;
-            LoadTokens(
-                tokens, shared + stage * stageBytes, scales + stage * ScaleBytes(tokens), mapA, block, m0, scale, second, third, fourth,
-                weightScale, full + stage * 8);
-            scale += blockPitch;
-            weightScale += 4;
-        }
-        int next = 0, phase = 0;
-        for (int block = first; block < end; block++)
-        {
-            int barrier = full + next * 8, target = shared + next * stageBytes;
-            MBarrier.Wait(empty + next * 8, phase);
-            MBarrier.ArriveExpect(barrier, stageBytes);
-            Tma.Load(target, mapB, block * 128, n0, barrier);
-            LoadTokens(
-                tokens, target, scales + next * ScaleBytes(tokens), mapA, block, m0, scale, second, third, fourth, weightScale, barrier);
-            scale += blockPitch;
-            weightScale += 4;
-            next++;
-            if (next == stages)
+            int barrier = full + stage * 8;
+            MBarrier.Wait(empty + stage * 8, phase);
+            MBarrier.ArriveExpect(barrier, WeightBytes);
+            Tma.Load(shared + stage * stageBytes, map, block * 128, n0, barrier);
+            stage++;
+            if (stage == stages)
             {
-                next = 0;
+                stage = 0;
                 phase ^= 1;
             }
         }
         DependentLaunch.Trigger();
+    }
+
+    // Another warp: the tokens and scales of every stage. A warp of its own, since tokens queued behind a ring full of weights would
+    // hold up the first product.
+    internal static void LoadTokens(
+        int tokens, int shared, int stages, long rowScales, long rowPitch, long blockPitch, long weightScale, int m0, int rows, int begin,
+        int end)
+    {
+        int stageBytes = StageBytes(tokens);
+        int full = shared + BarrierOffset(tokens, stages), empty = full + EmptyOffset;
+        long map = Tma.MapA();
+        // Tokens past the end take the last one's scale: their products are 0 and never stored.
+        int lane = Pin.Int32(Group.IdxX & 31), last = Pin.Int32(rows - 1 - m0);
+        int scales = Pin.Int32(shared + ScaleOffset(tokens, stages)), own = Pin.Int32(lane < tokens ? 1 : 0), leader = Pin.Int32(lane == 0 ? 1 : 0);
+        long first = Pin.Int64(rowScales + (m0 + Math.Min(lane, last)) * rowPitch);
+        long second = Pin.Int64(rowScales + (m0 + Math.Min(lane + 32, last)) * rowPitch - first);
+        long third = Pin.Int64(rowScales + (m0 + Math.Min(lane + 64, last)) * rowPitch - first);
+        long fourth = Pin.Int64(rowScales + (m0 + Math.Min(lane + 96, last)) * rowPitch - first);
+        first += begin * blockPitch;
+        int stage = 0, phase = 1;
+        for (int block = begin; block < end; block++)
+        {
+            int barrier = full + stage * 8, slot = scales + stage * ScaleBytes(tokens), target = slot + lane * 4;
+            MBarrier.Wait(empty + stage * 8, phase);
+            MBarrier.ArriveExpect(barrier, tokens * 128);
+            Tma.Load(shared + stage * stageBytes + WeightBytes, map, block * 128, m0, barrier);
+            AsyncCopy.Copy4(target, first, own);
+            if (tokens >= 64)
+                AsyncCopy.Copy4(target + 128, first + second, 1);
+            if (tokens >= 128)
+            {
+                AsyncCopy.Copy4(target + 256, first + third, 1);
+                AsyncCopy.Copy4(target + 384, first + fourth, 1);
+            }
+            AsyncCopy.Copy4(slot + tokens * 4, weightScale, leader);
+            MBarrier.ArriveAfterCopies(barrier);
+            first += blockPitch;
+            weightScale += 4;
+            stage++;
+            if (stage == stages)
+            {
+                stage = 0;
+                phase ^= 1;
+            }
+        }
     }
 
     private static void Body<TAcc>(
@@ -161,26 +153,23 @@ internal static class DecodeKernel
         long weightScales, int rows, int columns, int depth, int early)
         where TAcc : unmanaged
     {
-        int blocks = (depth + 127) >> 7;
-        int split = Cluster.Size(), rank = Cluster.Rank();
-        int tilesM = (rows + tokens - 1) / tokens;
-        int tile = Pin.Int32(Grid.IdxX / split);
-        int tileN = Pin.Int32(tile / tilesM);
-        int m0 = Pin.Int32((tile - tileN * tilesM) * tokens), n0 = Pin.Int32(tileN * TileN);
-        int begin = Pin.Int32(blocks * rank / split), end = Pin.Int32(blocks * (rank + 1) / split);
+        int blocks = Pin.Int32((depth + 127) >> 7);
+        var part = DecodePart.Of(tokens, rows, blocks);
+        int m0 = part.M0, n0 = part.N0, begin = part.Begin, end = part.End;
         int shared = Shared.Base(), stages = Stages(tokens);
         int group = Warpgroup.Index();
-        int first = Pin.Int32(Math.Min(begin + stages, end));
-        if (group == 2)
-            Begin(tokens, shared, stages, n0, begin, first, early);
+        Enter(tokens, group, shared, stages);
         Warpgroup.Sync(0, Threads);
+        int loader = Pin.Int32(Warpgroup.Warp() - 8);
+        if (loader == 0)
+            LoadWeights(tokens, shared, stages, n0, begin, end, early);
         DependentLaunch.Wait();
-        if (group == 2)
+        if (loader == 1)
         {
             long weightScale = weightScales + ((long)(n0 >> 7) * blocks + begin) * 4;
-            Produce(tokens, shared, stages, rowScales, rowPitch, blockPitch, weightScale, m0, n0, rows, begin, first, end);
+            LoadTokens(tokens, shared, stages, rowScales, rowPitch, blockPitch, weightScale, m0, rows, begin, end);
         }
-        else
+        if (group < 2)
         {
             int stageBytes = StageBytes(tokens);
             int full = Pin.Int32(shared + BarrierOffset(tokens, stages)), empty = full + EmptyOffset;
@@ -207,22 +196,40 @@ internal static class DecodeKernel
             Epilogue.StageColumns(acc, Pin.Int32(shared + (lane & 3) * 2 * SumPitch + (warp * 16 + (lane >> 2)) * 4), SumPitch);
         }
         Cluster.Sync();
-        int valid = Math.Min(rows - m0, tokens) * (TileN / 4);
-        for (int i = rank * Threads + Group.IdxX; i < valid; i += split * Threads)
+        // A warp takes a token at a time, four columns a lane; four of its tokens' sums are on their way at once.
+        int step = Pin.Int32(part.Split * Threads), valid = Pin.Int32(Math.Min(rows - m0, tokens) * (TileN / 4));
+        int column = Pin.Int32(n0 + (Group.IdxX & 31) * 4);
+        int sumStep = Pin.Int32(part.Split * (Threads / 32) * SumPitch);
+        long outputStep = Pin.Int64(part.Split * (Threads / 32) * outputPitch);
+        // The usual case without its many questions, which would take longer than the sums.
+        if (vector != 0 && n0 + TileN <= columns && outputType == (int)OutputType.BFloat16)
         {
-            int token = i >> 5, column = n0 + (i & 31) * 4;
-            int count = columns - column;
-            int whole = count > 3 ? vector : 0;
-            var sum = Cluster.Sum(shared + token * SumPitch + (i & 31) * 16);
-            long target = output + (m0 + token) * outputPitch;
-            if (outputType == (int)OutputType.BFloat16)
-                Epilogue.StoreBFloat16(sum, target + (long)column * 2, count, whole);
-            else if (outputType == (int)OutputType.Half)
-                Epilogue.StoreHalf(sum, target + (long)column * 2, count, whole);
-            else
-                Epilogue.StoreSingle(sum, target + (long)column * 4, count, whole);
+            for (int i = part.Rank * Threads + Group.IdxX; i < valid; i += 4 * step)
+            {
+                var sums = Cluster.SumOfFour(shared + (i >> 5) * SumPitch + (i & 31) * 16, sumStep, CountOf(valid - i, step));
+                Epilogue.StoreFourBFloat16(sums, output + (m0 + (i >> 5)) * outputPitch + (long)column * 2, outputStep, CountOf(valid - i, step));
+            }
+        }
+        else
+        {
+            int count = Pin.Int32(columns - column), whole = Pin.Int32(count > 3 ? vector : 0);
+            for (int i = part.Rank * Threads + Group.IdxX; i < valid; i += step)
+            {
+                var sum = Cluster.Sum(shared + (i >> 5) * SumPitch + (i & 31) * 16);
+                long target = output + (m0 + (i >> 5)) * outputPitch;
+                if (outputType == (int)OutputType.BFloat16)
+                    Epilogue.StoreBFloat16(sum, target + (long)column * 2, count, whole);
+                else if (outputType == (int)OutputType.Half)
+                    Epilogue.StoreHalf(sum, target + (long)column * 2, count, whole);
+                else
+                    Epilogue.StoreSingle(sum, target + (long)column * 4, count, whole);
+            }
         }
         // No block leaves while another still reads its sums.
-        Cluster.Sync();
+        Cluster.Leave();
     }
+
+    // How many of four threads' turns lie within the extent; a comparison each, and no division.
+    private static int CountOf(int extent, int step) =>
+        1 + (extent > step ? 1 : 0) + (extent > 2 * step ? 1 : 0) + (extent > 3 * step ? 1 : 0);
 }

@@ -110,15 +110,7 @@ internal static class GroupedDecodeKernel
     {
         int shared = Shared.Base();
         int full = shared + BarrierOffset(tokens);
-        if (Group.IdxX == 0)
-        {
-            for (int i = 0; i < Stages(tokens); i++)
-            {
-                MBarrier.Initialize(full + i * 8, 33);
-                MBarrier.Initialize(full + EmptyOffset + i * 8, 8);
-            }
-            MBarrier.PublishInitialization();
-        }
+        StageBarriers.Initialize(Group.IdxX, Stages(tokens), full, 33, full + EmptyOffset);
         Warpgroup.Sync(0, Threads);
         DependentLaunch.Wait();
         DependentLaunch.Trigger();

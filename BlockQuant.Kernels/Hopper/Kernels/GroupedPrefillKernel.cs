@@ -165,15 +165,7 @@ internal static class GroupedPrefillKernel
     {
         int shared = Shared.Base();
         int full = shared + BarrierOffset;
-        if (Group.IdxX == 0)
-        {
-            for (int i = 0; i < Stages; i++)
-            {
-                MBarrier.Initialize(full + i * 8, 33);
-                MBarrier.Initialize(full + (Stages + i) * 8, 8);
-            }
-            MBarrier.PublishInitialization();
-        }
+        StageBarriers.Initialize(Group.IdxX, Stages, full, 33, full + Stages * 8);
         Warpgroup.Sync(0, Threads);
         DependentLaunch.Wait();
         DependentLaunch.Trigger();

@@ -210,15 +210,7 @@ internal static class GroupedRaggedKernel
     {
         int shared = Shared.Base();
         int full = shared + BarrierOffset;
-        if (Group.IdxX == 0)
-        {
-            for (int i = 0; i < Stages; i++)
-            {
-                MBarrier.Initialize(full + i * 8, 65);
-                MBarrier.Initialize(full + (Stages + i) * 8, 8);
-            }
-            MBarrier.PublishInitialization();
-        }
+        StageBarriers.Initialize(Group.IdxX, Stages, full, 65, full + Stages * 8);
         Warpgroup.Sync(0, Threads);
         DependentLaunch.Wait();
         DependentLaunch.Trigger();

@@ -45,26 +45,23 @@ internal static class Int8DecodeKernel
         long weightScales, int rows, int columns, int depth, int early, long bias, long outputScales)
         where TAcc : unmanaged
     {
-        int blocks = (depth + 127) >> 7;
-        int split = Cluster.Size(), rank = Cluster.Rank();
-        int tilesM = (rows + tokens - 1) / tokens;
-        int tile = Pin.Int32(Grid.IdxX / split);
-        int tileN = Pin.Int32(tile / tilesM);
-        int m0 = Pin.Int32((tile - tileN * tilesM) * tokens), n0 = Pin.Int32(tileN * DecodeKernel.TileN);
-        int begin = Pin.Int32(blocks * rank / split), end = Pin.Int32(blocks * (rank + 1) / split);
+        int blocks = Pin.Int32((depth + 127) >> 7);
+        var part = DecodePart.Of(tokens, rows, blocks);
+        int m0 = part.M0, n0 = part.N0, begin = part.Begin, end = part.End;
         int shared = Shared.Base(), stages = DecodeKernel.Stages(tokens);
         int group = Warpgroup.Index();
-        int first = Pin.Int32(Math.Min(begin + stages, end));
-        if (group == 2)
-            DecodeKernel.Begin(tokens, shared, stages, n0, begin, first, early);
+        DecodeKernel.Enter(tokens, group, shared, stages);
         Warpgroup.Sync(0, DecodeKernel.Threads);
+        int loader = Pin.Int32(Warpgroup.Warp() - 8);
+        if (loader == 0)
+            DecodeKernel.LoadWeights(tokens, shared, stages, n0, begin, end, early);
         DependentLaunch.Wait();
-        if (group == 2)
+        if (loader == 1)
         {
             long weightScale = weightScales + ((long)(n0 >> 7) * blocks + begin) * 4;
-            DecodeKernel.Produce(tokens, shared, stages, rowScales, rowPitch, blockPitch, weightScale, m0, n0, rows, begin, first, end);
+            DecodeKernel.LoadTokens(tokens, shared, stages, rowScales, rowPitch, blockPitch, weightScale, m0, rows, begin, end);
         }
-        else
+        if (group < 2)
         {
             int stageBytes = DecodeKernel.StageBytes(tokens);
             int full = Pin.Int32(shared + DecodeKernel.BarrierOffset(tokens, stages)), empty = full + DecodeKernel.EmptyOffset;
@@ -96,7 +93,7 @@ internal static class Int8DecodeKernel
         Cluster.Sync();
         // A warp takes a token at a time, four columns a lane.
         int valid = Math.Min(rows - m0, tokens) * 32;
-        for (int i = rank * DecodeKernel.Threads + Group.IdxX; i < valid; i += split * DecodeKernel.Threads)
+        for (int i = part.Rank * DecodeKernel.Threads + Group.IdxX; i < valid; i += part.Split * DecodeKernel.Threads)
         {
             int token = i >> 5, column = n0 + (i & 31) * 4;
             int count = columns - column, whole = count > 3 ? vector : 0;
@@ -114,7 +111,7 @@ internal static class Int8DecodeKernel
                 Epilogue.StoreSingle(sum, target + (long)column * 4, count, whole);
         }
         // No block leaves while another still reads its sums.
-        Cluster.Sync();
+        Cluster.Leave();
     }
 
     private static void Quantize(Acc4 values, int nearest, int whole, long codes, long scales, int count)

@@ -215,16 +215,8 @@ internal static class PrefillKernel
             }
             Shared.Publish();
         }
-        if (Group.IdxX == 0)
-        {
-            for (int i = 0; i < Stages(tileN); i++)
-            {
-                MBarrier.Initialize(full + i * 8, 33);
-                MBarrier.Initialize(full + EmptyOffset + i * 8, 8);
-            }
-            OutputRing.Initialize(full + RingBarrierOffset);
-            MBarrier.PublishInitialization();
-        }
+        StageBarriers.Initialize(Group.IdxX, Stages(tileN), full, 33, full + EmptyOffset);
+        OutputRing.Initialize(Group.IdxX - 32, full + RingBarrierOffset);
         Warpgroup.Sync(0, Threads);
         DependentLaunch.Wait();
         DependentLaunch.Trigger();

@@ -10,6 +10,19 @@ internal static partial class Cluster
 
     public static partial void Sync() => EmulatedLane.ClusterBarrier();
 
+    public static partial void Leave() => EmulatedLane.ClusterBarrier();
+
+    public static partial Acc16 SumOfFour(int address, int step, int count)
+    {
+        return new Acc16
+        {
+            Low = new() { Low = SumOf(0), High = SumOf(1) },
+            High = new() { Low = SumOf(2), High = SumOf(3) },
+        };
+
+        Acc4 SumOf(int i) => i < count ? Sum(address + i * step) : default;
+    }
+
     public static partial Acc4 Sum(int address)
     {
         Acc4 sum = default;

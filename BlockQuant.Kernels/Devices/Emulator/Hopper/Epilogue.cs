@@ -49,6 +49,13 @@ internal static partial class Epilogue
     public static partial void StoreBFloat16(Acc4 values, long target, int count, int vector) =>
         StorePacked(values, target, count, vector, BFloat16Codec.Encode);
 
+    public static partial void StoreFourBFloat16(Acc16 values, long target, long step, int count)
+    {
+        Acc4[] fours = [values.Low.Low, values.Low.High, values.High.Low, values.High.High];
+        for (int i = 0; i < Math.Min(count, 4); i++)
+            StoreBFloat16(fours[i], target + i * step, 4, 1);
+    }
+
     public static partial void StoreHalf(Acc4 values, long target, int count, int vector) =>
         StorePacked(values, target, count, vector, HalfCodec.Encode);
 
