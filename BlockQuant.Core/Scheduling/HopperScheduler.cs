@@ -61,11 +61,12 @@ internal static class HopperScheduler
     };
 
     /// <summary>
-    /// Whether a block of a Decode plan takes a multiprocessor's shared memory for itself: where there are no more blocks than
-    /// multiprocessors and its part of K is long, since the next launch cannot begin there then. Measured to pay from 24 to 28 blocks of K on.
+    /// Whether a block of a Decode plan takes a multiprocessor's shared memory for itself: where every block finds a multiprocessor and its
+    /// part of K is long, since the next launch cannot begin there then. From how many blocks of K on it pays is measured.
     /// </summary>
     internal static bool FillsMultiprocessor(HopperPlan plan, int m, int n, int k, int multiprocessors) =>
-        (long)Tiles(m, plan.TileM) * Tiles(n, plan.TileN) * plan.SplitK <= multiprocessors && Tiles(Tiles(k, 128), plan.SplitK) >= 24;
+        (long)Tiles(m, plan.TileM) * Tiles(n, plan.TileN) * plan.SplitK <= Places(plan.SplitK, multiprocessors)
+        && Tiles(Tiles(k, 128), plan.SplitK) >= plan.TileM switch { <= 16 => 24, 32 => 16, _ => 14 };
 
     /// <summary>Microseconds that the model expects of a plan.</summary>
     internal static double Cost(HopperPlan plan, int m, int n, int k, int multiprocessors)
@@ -82,17 +83,20 @@ internal static class HopperScheduler
             double clock = waves == 1 ? ShortClockMegahertz : ClockMegahertz;
             return (waves == 1 ? 2.5 : 3) + Overlapped(waves * tileCycles / clock, Traffic(m, n, k));
         }
-        // Up to 64 tokens two blocks share a multiprocessor, and its memory pipeline. A cluster lies in one processing cluster of
-        // the GPU (16 or 18 multiprocessors), which larger ones do not fill.
+        // Up to 64 tokens two blocks share a multiprocessor, and its memory pipeline.
         int resident = plan.TileM <= 64 ? 2 : 1;
-        double usable = plan.SplitK switch { <= 2 => 1, 4 => 10.0 / 11, _ => 0.85 };
-        long groups = tiles * plan.SplitK, places = Math.Max(1, (long)(multiprocessors * usable)) * resident;
-        long turns = Waves(groups, places);
-        double blockTime = plan.TileM switch { <= 16 => 0.19, 32 => 0.26, 64 => 0.39, _ => 0.55 };
-        double busy = turns * Tiles(blocks, plan.SplitK) * blockTime * (resident == 2 && groups > multiprocessors ? 2 : 1);
+        long groups = tiles * plan.SplitK, places = Places(plan.SplitK, multiprocessors);
+        long turns = Waves(groups, places * resident);
+        double blockTime = plan.TileM switch { <= 16 => 0.19, 32 => 0.20, 64 => 0.35, _ => 0.55 };
+        double busy = turns * Tiles(blocks, plan.SplitK) * blockTime * (resident == 2 && groups > places ? 2 : 1);
         double again = m > plan.TileM ? 1 : 0;
-        return (resident == 2 ? 2 : 4) + again + 0.5 * plan.SplitK + 3 * (turns - 1) + Overlapped(busy, Traffic(m, n, k));
+        return (resident == 2 ? 1.7 : 3.2) + again + 0.5 * plan.SplitK + 3 * (turns - 1) + Overlapped(busy, Traffic(m, n, k));
     }
+
+    // Multiprocessors that clusters can use: one lies in one processing cluster of the GPU (16 or 18 multiprocessors), which larger
+    // ones do not fill.
+    private static long Places(int splitK, int multiprocessors) =>
+        Math.Max(1, (long)(multiprocessors * (splitK switch { <= 2 => 1, 4 => 10.0 / 11, _ => 0.85 })));
 
     // Two things done at once take hardly longer than the longer one, unless they take about the same.
     private static double Overlapped(double first, double second) => Math.Sqrt(Math.Sqrt(Math.Pow(first, 4) + Math.Pow(second, 4)));
