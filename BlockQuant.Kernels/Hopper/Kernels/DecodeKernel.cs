@@ -195,7 +195,7 @@ internal static class DecodeKernel
             Warpgroup.Sync(1, 256);
             Epilogue.StageColumns(acc, Pin.Int32(shared + (lane & 3) * 2 * SumPitch + (warp * 16 + (lane >> 2)) * 4), SumPitch);
         }
-        Cluster.Sync();
+        Sync(part.Split);
         // A warp takes a token at a time, four columns a lane; four of its tokens' sums are on their way at once.
         int step = Pin.Int32(part.Split * Threads), valid = Pin.Int32(Math.Min(rows - m0, tokens) * (TileN / 4));
         int column = Pin.Int32(n0 + (Group.IdxX & 31) * 4);
@@ -226,7 +226,17 @@ internal static class DecodeKernel
             }
         }
         // No block leaves while another still reads its sums.
-        Cluster.Leave();
+        if (part.Split > 1)
+            Cluster.Leave();
+    }
+
+    // Every sum of the cluster is in shared memory after it. A block alone is launched without a cluster.
+    internal static void Sync(int split)
+    {
+        if (split > 1)
+            Cluster.Sync();
+        else
+            Warpgroup.Sync(0, Threads);
     }
 
     // How many of four threads' turns lie within the extent; a comparison each, and no division.

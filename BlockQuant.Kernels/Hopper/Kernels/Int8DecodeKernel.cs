@@ -90,7 +90,7 @@ internal static class Int8DecodeKernel
             Epilogue.StageColumns(
                 acc, Pin.Int32(shared + (lane & 3) * 2 * DecodeKernel.SumPitch + (warp * 16 + (lane >> 2)) * 4), DecodeKernel.SumPitch);
         }
-        Cluster.Sync();
+        DecodeKernel.Sync(part.Split);
         // A warp takes a token at a time, four columns a lane.
         int valid = Math.Min(rows - m0, tokens) * 32;
         for (int i = part.Rank * DecodeKernel.Threads + Group.IdxX; i < valid; i += part.Split * DecodeKernel.Threads)
@@ -111,7 +111,8 @@ internal static class Int8DecodeKernel
                 Epilogue.StoreSingle(sum, target + (long)column * 4, count, whole);
         }
         // No block leaves while another still reads its sums.
-        Cluster.Leave();
+        if (part.Split > 1)
+            Cluster.Leave();
     }
 
     private static void Quantize(Acc4 values, int nearest, int whole, long codes, long scales, int count)
