@@ -208,31 +208,31 @@ internal static partial class ComposedPtx
     {
         var (address, step, count) = (arguments[0][0], arguments[1][0], arguments[2][0]);
         var text = new StringBuilder("{ .reg .pred more, on<4>; .reg .b32 r, n, x; .reg .f32 t<16>, u<16>, v<16>;\n");
-        text.Append("mov.u32 n, %cluster_nctarank; mov.u32 r, 0;\n");
         for (int k = 0; k < 4; k++)
             text.Append($"setp.gt.s32 on{k}, {count}, {k};\n");
-        Clear("t");
-        Clear("u");
-        Clear("v");
+        text.Append("mov.u32 n, %cluster_nctarank; mov.u32 r, 0; setp.gt.u32 more, n, 1; @more bra SEVERAL;\n");
         // A block alone reads its own memory, which is faster than to read it as one of a cluster.
-        text.Append($"setp.gt.u32 more, n, 1; @more bra NEXT; mov.b32 x, {address};\n");
+        text.Append($"mov.b32 x, {address};\n");
         Load("v", "shared");
-        text.Append("bra DONE; NEXT:\n");
-        text.Append($"mapa.shared::cluster.u32 x, {address}, r;\n");
-        Load("t", "shared::cluster");
-        text.Append($"add.u32 r, r, 1; mapa.shared::cluster.u32 x, {address}, r;\n");
-        Load("u", "shared::cluster");
+        text.Append("bra DONE; SEVERAL:\n");
+        LoadPair();
+        for (int i = 0; i < 16; i++)
+            text.Append($"add.f32 v{i}, t{i}, u{i};\n");
+        text.Append("NEXT: setp.ge.u32 more, r, n; @more bra DONE;\n");
+        LoadPair();
         for (int i = 0; i < 16; i++)
             text.Append($"add.f32 v{i}, v{i}, t{i}; add.f32 v{i}, v{i}, u{i};\n");
-        text.Append("add.u32 r, r, 1; setp.lt.u32 more, r, n; @more bra NEXT; DONE:\n");
+        text.Append("bra NEXT; DONE:\n");
         for (int i = 0; i < 16; i++)
             text.Append($"mov.f32 {result[i]}, v{i};\n");
         return text.Append('}').ToString();
 
-        void Clear(string target)
+        void LoadPair()
         {
-            for (int i = 0; i < 16; i++)
-                text.Append($"mov.f32 {target}{i}, 0f00000000;\n");
+            text.Append($"mapa.shared::cluster.u32 x, {address}, r; add.u32 r, r, 1;\n");
+            Load("t", "shared::cluster");
+            text.Append($"mapa.shared::cluster.u32 x, {address}, r; add.u32 r, r, 1;\n");
+            Load("u", "shared::cluster");
         }
 
         void Load(string target, string space)

@@ -33,7 +33,7 @@ internal static partial class Cluster
     /// </summary>
     /// <param name="address">The first address.</param>
     /// <param name="step">Bytes from one to the next.</param>
-    /// <param name="count">How many there are; the other sums are 0.</param>
+    /// <param name="count">How many there are; the other sums are undefined.</param>
     [IntrinsicImplementation]
     public static partial Acc16 SumOfFour(int address, int step, int count);
 

@@ -20,8 +20,10 @@ internal static partial class Cluster
             High = new() { Low = SumOf(2), High = SumOf(3) },
         };
 
-        Acc4 SumOf(int i) => i < count ? Sum(address + i * step) : default;
+        Acc4 SumOf(int i) => i < count ? Sum(address + i * step) : Undefined;
     }
+
+    private static Acc4 Undefined => new() { E0 = float.NaN, E1 = float.NaN, E2 = float.NaN, E3 = float.NaN };
 
     public static partial Acc4 Sum(int address)
     {
