@@ -75,7 +75,11 @@ internal static class DecodeKernel
             Tma.Prefetch(Tma.MapA());
         }
         int full = shared + BarrierOffset(tokens, stages);
-        StageBarriers.Initialize(Group.IdxX - (Threads - 64), stages, full, 34, full + EmptyOffset);
+        if (Group.IdxX == Threads - 64)
+        {
+            StageBarriers.Initialize(stages, full, 34, full + EmptyOffset);
+            MBarrier.PublishInitialization();
+        }
     }
 
     // One warp: the weights of every stage. Those that no kernel ahead writes are on their way before such kernels have ended.

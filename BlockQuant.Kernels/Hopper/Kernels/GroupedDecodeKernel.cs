@@ -110,7 +110,11 @@ internal static class GroupedDecodeKernel
     {
         int shared = Shared.Base();
         int full = shared + BarrierOffset(tokens);
-        StageBarriers.Initialize(Group.IdxX, Stages(tokens), full, 33, full + EmptyOffset);
+        if (Group.IdxX == 0)
+        {
+            StageBarriers.Initialize(Stages(tokens), full, 33, full + EmptyOffset);
+            MBarrier.PublishInitialization();
+        }
         Warpgroup.Sync(0, Threads);
         DependentLaunch.Wait();
         DependentLaunch.Trigger();

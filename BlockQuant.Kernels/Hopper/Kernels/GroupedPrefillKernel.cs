@@ -165,7 +165,11 @@ internal static class GroupedPrefillKernel
     {
         int shared = Shared.Base();
         int full = shared + BarrierOffset;
-        StageBarriers.Initialize(Group.IdxX, Stages, full, 33, full + Stages * 8);
+        if (Group.IdxX == 0)
+        {
+            StageBarriers.Initialize(Stages, full, 33, full + Stages * 8);
+            MBarrier.PublishInitialization();
+        }
         Warpgroup.Sync(0, Threads);
         DependentLaunch.Wait();
         DependentLaunch.Trigger();

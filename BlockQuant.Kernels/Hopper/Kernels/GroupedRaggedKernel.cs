@@ -210,7 +210,11 @@ internal static class GroupedRaggedKernel
     {
         int shared = Shared.Base();
         int full = shared + BarrierOffset;
-        StageBarriers.Initialize(Group.IdxX, Stages, full, 65, full + Stages * 8);
+        if (Group.IdxX == 0)
+        {
+            StageBarriers.Initialize(Stages, full, 65, full + Stages * 8);
+            MBarrier.PublishInitialization();
+        }
         Warpgroup.Sync(0, Threads);
         DependentLaunch.Wait();
         DependentLaunch.Trigger();

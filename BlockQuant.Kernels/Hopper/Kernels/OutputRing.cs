@@ -38,15 +38,11 @@ internal static class OutputRing
     /// <summary>Boxes of a warpgroup's part of a tile.</summary>
     public static int Boxes(int tileN) => tileN / BoxColumns;
 
-    /// <summary>Prepares the barriers, a lane for each, as <see cref="StageBarriers"/> does.</summary>
-    /// <param name="lane">The lane's number among those that take part; others give what is not a barrier.</param>
-    /// <param name="barriers">Shared address of the barriers.</param>
-    public static void Initialize(int lane, int barriers)
+    /// <summary>Prepares the barriers; one thread, which publishes them afterwards.</summary>
+    public static void Initialize(int barriers)
     {
-        if (lane < 0 || lane >= 4 * Buffers)
-            return;
-        MBarrier.Initialize(barriers + lane * 8, lane / Buffers % 2 == 0 ? 4 : 1);
-        MBarrier.PublishInitialization();
+        for (int i = 0; i < 4 * Buffers; i++)
+            MBarrier.Initialize(barriers + i * 8, i / Buffers % 2 == 0 ? 4 : 1);
     }
 
     /// <summary>Rounds a warpgroup's 64 × <paramref name="tileN"/> sums into the next boxes of the ring.</summary>

@@ -215,8 +215,12 @@ internal static class PrefillKernel
             }
             Shared.Publish();
         }
-        StageBarriers.Initialize(Group.IdxX, Stages(tileN), full, 33, full + EmptyOffset);
-        OutputRing.Initialize(Group.IdxX - 32, full + RingBarrierOffset);
+        if (Group.IdxX == 0)
+        {
+            StageBarriers.Initialize(Stages(tileN), full, 33, full + EmptyOffset);
+            OutputRing.Initialize(full + RingBarrierOffset);
+            MBarrier.PublishInitialization();
+        }
         Warpgroup.Sync(0, Threads);
         DependentLaunch.Wait();
         DependentLaunch.Trigger();
