@@ -196,8 +196,13 @@ internal static class DecodeKernel
                 }
             }
             // The sums take the place of the stages, which both warpgroups have left by now.
-            Warpgroup.Sync(1, 256);
+            Warpgroup.Sync(0, Threads);
             Epilogue.StageColumns(acc, Pin.Int32(shared + (lane & 3) * 2 * SumPitch + (warp * 16 + (lane >> 2)) * 4), SumPitch);
+        }
+        else
+        {
+            // Every thread passes the same barriers, as race checkers want it.
+            Warpgroup.Sync(0, Threads);
         }
         Sync(part.Split);
         // A warp takes a token at a time, four columns a lane; four of its tokens' sums are on their way at once.

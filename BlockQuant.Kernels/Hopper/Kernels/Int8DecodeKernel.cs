@@ -86,9 +86,14 @@ internal static class Int8DecodeKernel
                 }
             }
             // The sums take the place of the stages, which both warpgroups have left by now.
-            Warpgroup.Sync(1, 256);
+            Warpgroup.Sync(0, DecodeKernel.Threads);
             Epilogue.StageColumns(
                 acc, Pin.Int32(shared + (lane & 3) * 2 * DecodeKernel.SumPitch + (warp * 16 + (lane >> 2)) * 4), DecodeKernel.SumPitch);
+        }
+        else
+        {
+            // Every thread passes the same barriers, as race checkers want it.
+            Warpgroup.Sync(0, DecodeKernel.Threads);
         }
         DecodeKernel.Sync(part.Split);
         // A warp takes a token at a time, four columns a lane.
