@@ -164,6 +164,7 @@ internal static class DecodeKernel
         int group = Warpgroup.Index();
         Enter(tokens, group, shared, stages);
         Warpgroup.Sync(0, Threads);
+        // Of the ten warps eight multiply; then comes the one that loads weights, and the one that loads tokens.
         int loader = Pin.Int32(Warpgroup.Warp() - 8);
         if (loader == 0)
             LoadWeights(tokens, shared, stages, n0, begin, end, early);

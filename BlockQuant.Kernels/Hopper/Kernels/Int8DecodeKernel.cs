@@ -52,6 +52,7 @@ internal static class Int8DecodeKernel
         int group = Warpgroup.Index();
         DecodeKernel.Enter(tokens, group, shared, stages);
         Warpgroup.Sync(0, DecodeKernel.Threads);
+        // Of the ten warps eight multiply; then comes the one that loads weights, and the one that loads tokens.
         int loader = Pin.Int32(Warpgroup.Warp() - 8);
         if (loader == 0)
             DecodeKernel.LoadWeights(tokens, shared, stages, n0, begin, end, early);
