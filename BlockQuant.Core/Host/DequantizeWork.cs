@@ -9,8 +9,6 @@ internal readonly unsafe struct DequantizeWork<T, TTarget, TFormat, TLanes>(byte
     where TFormat : struct, IHostFormat
     where TLanes : unmanaged, ILanes<TLanes>
 {
-    private const long ChunkElements = 64 * 1024;
-
     private readonly byte* codes = codes;
     private readonly float* scales = scales;
     private readonly T* output = output;
@@ -19,14 +17,14 @@ internal readonly unsafe struct DequantizeWork<T, TTarget, TFormat, TLanes>(byte
     private readonly bool streamed = LineStream.IsWorthwhile(grid.Rows * grid.Columns * sizeof(T));
 
     // A matrix of few long rows is cut along its rows too.
-    private readonly long piece = Math.Max(1, Math.Min(grid.Columns, ChunkElements));
+    private readonly long piece = Math.Max(1, Math.Min(grid.Columns, ParallelRange.LeastChunk));
 
     private long PiecesPerRow => (grid.Columns + piece - 1) / piece;
 
     public static void Run(byte* codes, float* scales, T* output, ScaleGrid grid)
     {
         var work = new DequantizeWork<T, TTarget, TFormat, TLanes>(codes, scales, output, grid);
-        ParallelRange.Run(work, grid.Rows * work.PiecesPerRow, ChunkElements / work.piece);
+        ParallelRange.Run(work, grid.Rows * work.PiecesPerRow, ParallelRange.StreamChunk(grid.Rows * grid.Columns) / work.piece);
     }
 
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]

@@ -8,14 +8,12 @@ internal readonly unsafe struct MaxMagnitudeWork<T, TSource, TLanes>(T* source, 
     where TSource : struct, ILaneSource<T>
     where TLanes : unmanaged, ILanes<TLanes>
 {
-    private const long ChunkElements = 256 * 1024;
-
     private readonly T* source = source;
     private readonly int* amax = amax;
 
     /// <summary>Raises <paramref name="amax"/> to the largest magnitude.</summary>
     public static void Run(T* source, long length, int* amax)
-        => ParallelRange.Run(new MaxMagnitudeWork<T, TSource, TLanes>(source, amax), length, ChunkElements);
+        => ParallelRange.Run(new MaxMagnitudeWork<T, TSource, TLanes>(source, amax), length, ParallelRange.StreamChunk(length));
 
     public void Run(long begin, long end)
     {
@@ -41,8 +39,6 @@ internal readonly unsafe struct ScaledQuantizeWork<T, TSource, TFormat, TLanes>(
     where TFormat : struct, IHostFormat
     where TLanes : unmanaged, ILanes<TLanes>
 {
-    private const long ChunkElements = 256 * 1024;
-
     private readonly T* source = source;
     private readonly byte* codes = codes;
     private readonly float scale = scale;
@@ -51,7 +47,7 @@ internal readonly unsafe struct ScaledQuantizeWork<T, TSource, TFormat, TLanes>(
     public static void Run(T* source, byte* codes, long length, float scale)
     {
         var work = new ScaledQuantizeWork<T, TSource, TFormat, TLanes>(source, codes, scale, LineStream.IsWorthwhile(length));
-        ParallelRange.Run(work, length, ChunkElements);
+        ParallelRange.Run(work, length, ParallelRange.StreamChunk(length));
     }
 
     public void Run(long begin, long end)

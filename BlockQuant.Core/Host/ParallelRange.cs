@@ -9,6 +9,18 @@ internal interface IRangeWork
 /// <summary>Runs independent items on every core. Which core takes which item does not change any result.</summary>
 internal static class ParallelRange
 {
+    /// <summary>Elements that are worth another core's while.</summary>
+    public const long LeastChunk = 64 * 1024;
+
+    private const long MostChunk = 1024 * 1024;
+
+    /// <summary>How many of so many elements a core takes at a time.</summary>
+    /// <remarks>
+    /// Many more than it asks for in advance: where a chunk begins it waits for memory, and what it asked for beyond the end another core fetches again.
+    /// But several chunks for each core.
+    /// </remarks>
+    public static long StreamChunk(long elements) => Math.Clamp(elements / (4L * Environment.ProcessorCount), LeastChunk, MostChunk);
+
     /// <summary>Runs items 0 to <paramref name="count"/>, <paramref name="chunk"/> at a time, in the caller's thread and the pool's.</summary>
     public static void Run<TWork>(TWork work, long count, long chunk)
         where TWork : struct, IRangeWork

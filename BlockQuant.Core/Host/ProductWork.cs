@@ -22,11 +22,6 @@ internal readonly unsafe struct ProductWork<TLanes> : IRangeWork
 
     private const int PrefetchedElements = 8 * DepthPiece.MaxLength;
 
-    private const long ChunkElements = 64 * 1024;
-
-    /// <summary>Elements of a stream that one core reads at a time: many more than it asks for in advance.</summary>
-    private const long StreamElements = 1024 * 1024;
-
     private readonly HostOperand weights;
     private readonly HostSink sink;
     private readonly HostRows rows;
@@ -66,11 +61,11 @@ internal readonly unsafe struct ProductWork<TLanes> : IRangeWork
         using var space = HostWorkspace.Floats(rows.Count * (stride + pieces.Length));
         float* decoded = (float*)space.Start;
         float* scales = decoded + rows.Count * stride;
-        long rowChunk = ChunkElements / Math.Max(1, stride);
+        long rowChunk = ParallelRange.LeastChunk / Math.Max(1, stride);
         ParallelRange.Run(new RowDecodingWork(activations, rows, pieces, decoded, scales), rows.Count, rowChunk);
         var work = new ProductWork<TLanes>(weights, sink, rows, pieces, n, columns, decoded, scales);
         long strips = (n + columns - 1) / columns;
-        long chunkElements = work.inRegisters ? Math.Clamp(n * stride / (4 * Environment.ProcessorCount), ChunkElements, StreamElements) : ChunkElements;
+        long chunkElements = work.inRegisters ? ParallelRange.StreamChunk(n * stride) : ParallelRange.LeastChunk;
         ParallelRange.Run(work, strips, chunkElements / Math.Max(1, stride * columns));
     }
 

@@ -15,7 +15,6 @@ internal readonly unsafe struct QuantizeWork<T, TSource, TFormat, TLanes>(T* sou
 {
     private const long CachedBytes = 256 * 1024;
     private const int MaxBlocks = 64;
-    private const long ChunkElements = 64 * 1024;
 
     private readonly T* source = source;
     private readonly byte* codes = codes;
@@ -36,7 +35,7 @@ internal readonly unsafe struct QuantizeWork<T, TSource, TFormat, TLanes>(T* sou
 
         // Neighbouring items follow each other on one core, which fetches the next while it encodes one; but every core gets several chunks.
         long neighbours = Math.Min(work.ItemsPerRow, items / (4L * Environment.ProcessorCount));
-        ParallelRange.Run(work, items, Math.Max(neighbours, ChunkElements / itemElements));
+        ParallelRange.Run(work, items, Math.Max(neighbours, ParallelRange.StreamChunk(grid.Rows * grid.Columns) / itemElements));
     }
 
     public void Run(long begin, long end)
