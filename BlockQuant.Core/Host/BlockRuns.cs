@@ -131,6 +131,21 @@ internal static unsafe class BlockRuns<T, TSource, TLanes>
         T* source, byte* codes, in ScaleGrid grid, long firstBlock, int count, float* scales, float minScale, byte* stage)
         where TFormat : struct, IHostFormat
     {
+        if (typeof(T) == typeof(BFloat16) && typeof(TLanes) == typeof(Lanes512) && BFloat16Groups<TFormat>.IsSupported)
+        {
+            int whole = (int)grid.WholeBlocks(firstBlock, count, BFloat16Groups<TFormat>.Length);
+            BFloat16Groups<TFormat>.Quantize((ushort*)source, codes, whole, scales, minScale, stage != null);
+            source += whole * BFloat16Groups<TFormat>.Length;
+            codes += whole * BFloat16Groups<TFormat>.Length;
+            scales += whole;
+            firstBlock += whole;
+            count -= whole;
+            if (count == 0)
+            {
+                return;
+            }
+        }
+
         var stream = new LineStream<TLanes>(stage, codes);
         long column = grid.ColumnOf(firstBlock);
         long length = grid.ColumnOf(firstBlock + 1) - column;

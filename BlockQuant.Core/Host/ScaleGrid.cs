@@ -16,4 +16,11 @@ internal readonly record struct ScaleGrid(
 
     /// <summary>The first row of a block, cut at the matrix.</summary>
     public long RowOf(long scaleRow) => Math.Clamp(scaleRow * BlockRows - RowOffset, 0, Rows);
+
+    /// <summary>How many of neighbouring blocks, from the first on, have all of <paramref name="length"/> columns.</summary>
+    public long WholeBlocks(long firstBlock, long count, long length)
+    {
+        long column = firstBlock * BlockColumns - ColumnOffset;
+        return BlockColumns == length && column >= 0 ? Math.Min(count, (Columns - column) / length) : 0;
+    }
 }
