@@ -39,9 +39,24 @@ internal static unsafe class BFloat16Groups<TFormat>
     public static bool IsSupported
         => Avx512Vbmi.IsSupported && (typeof(TFormat) == typeof(HostFloat8) || typeof(TFormat) == typeof(HostInt8Truncated));
 
-    /// <summary>Quantizes groups by their largest magnitudes; past the caches if <paramref name="streamed"/>.</summary>
+    /// <summary>Quantizes groups by their own largest magnitudes; past the caches if <paramref name="streamed"/>.</summary>
     [MethodImpl(MethodImplOptions.AggressiveOptimization | MethodImplOptions.NoInlining)]
     public static void Quantize(ushort* source, byte* codes, int count, float* scales, float minScale, bool streamed)
+        => Run(source, codes, count, scales, minScale, streamed, false, HostVectors.StreamAhead / sizeof(ushort));
+
+    /// <summary>Encodes groups whose scales are given, those of magnitudes as large as theirs or larger.</summary>
+    /// <param name="source">The groups.</param>
+    /// <param name="codes">Gets their codes.</param>
+    /// <param name="count">Groups.</param>
+    /// <param name="scales">Their scales.</param>
+    /// <param name="streamed">Whether codes go past the caches.</param>
+    /// <param name="ahead">How far away are the elements that come later.</param>
+    [MethodImpl(MethodImplOptions.AggressiveOptimization | MethodImplOptions.NoInlining)]
+    public static void Encode(ushort* source, byte* codes, int count, float* scales, bool streamed, long ahead)
+        => Run(source, codes, count, scales, 0f, streamed, true, ahead);
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private static void Run(ushort* source, byte* codes, int count, float* scales, float minScale, bool streamed, bool given, long ahead)
     {
         byte* rare = stackalloc byte[Length];
         byte* tables = Tables;
@@ -52,49 +67,75 @@ internal static unsafe class BFloat16Groups<TFormat>
         int offset = (int)((long)codes & (LineStream.Line - 1));
         byte* line = codes - offset;
         Vector512<byte> shifted = Counting(Codes - offset, 1);
+        Vector512<byte> others = Vector512.LessThan(Counting(0, 1), Vector512.Create((byte)offset));
         Vector512<byte> before = default;
         for (int group = 0; group < count; group++)
         {
-            HostVectors.PrefetchStream(source);
-            HostVectors.PrefetchStream(source + 32);
-            HostVectors.PrefetchStream(source + 64);
-            HostVectors.PrefetchStream(source + 96);
+            HostVectors.Prefetch(source + ahead);
+            HostVectors.Prefetch(source + ahead + 32);
+            HostVectors.Prefetch(source + ahead + 64);
+            HostVectors.Prefetch(source + ahead + 96);
             Vector512<ushort> x0 = Vector512.Load(source);
             Vector512<ushort> x1 = Vector512.Load(source + 32);
             Vector512<ushort> x2 = Vector512.Load(source + 64);
             Vector512<ushort> x3 = Vector512.Load(source + 96);
-            int largest = Largest(Vector512.Max(Vector512.Max(x0 + x0, x1 + x1), Vector512.Max(x2 + x2, x3 + x3)));
-            float scale = BitConverter.Int32BitsToSingle(largest << 16) * (1f / TFormat.MaxCode);
+            int largest;
+            bool known;
+            if (given)
+            {
+                // The bfloat16 whose scale it is lies far nearer to the product than the next one does.
+                float magnitude = scales[group] * TFormat.MaxCode;
+                largest = (int)((BitConverter.SingleToUInt32Bits(magnitude) + 0x8000) >> 16);
+                known = Scale(largest) == scales[group];
+            }
+            else
+            {
+                largest = Largest(Vector512.Max(Vector512.Max(x0 + x0, x1 + x1), Vector512.Max(x2 + x2, x3 + x3)));
+                known = Scale(largest) > minScale;
+            }
+
+            int exponent = largest >> SignificandBits;
+            known &= exponent is >= LeastExponent and <= MostExponent;
             byte* table = tables + (largest & (Significands - 1)) * Significands;
             Vector512<byte> codes0 = Vector512.Load(table);
             Vector512<byte> codes1 = Vector512.Load(table + Codes);
-            int exponent = largest >> SignificandBits;
             Vector512<byte> first = Encode(x0, x1, lowerBytes, upperBytes, codes0, codes1, exponent, out Vector512<byte> firstRank);
             Vector512<byte> second = Encode(x2, x3, lowerBytes, upperBytes, codes0, codes1, exponent, out Vector512<byte> secondRank);
-            bool known = scale > minScale && exponent is >= LeastExponent and <= MostExponent;
             if (typeof(TFormat) == typeof(HostFloat8))
             {
                 known &= !Vector512.LessThanAny(Vector512.Min(firstRank, secondRank), Vector512.Create(CodesOfExponent));
             }
 
+            if (!given)
+            {
+                scales[group] = known ? Scale(largest) : BlockScale.Of<TFormat>(largest << 16, minScale);
+            }
+
             if (!known)
             {
-                scale = BlockScale.Of<TFormat>(largest << 16, minScale);
-                Divide(source, scale, rare);
+                Divide(source, scales[group], rare);
                 first = Vector512.Load(rare);
                 second = Vector512.Load(rare + Codes);
             }
 
-            scales[group] = scale;
-            if (streamed && group > 0)
-            {
-                Avx512Vbmi.PermuteVar64x8x2(before, shifted, first).StoreAlignedNonTemporal(line);
-                Avx512Vbmi.PermuteVar64x8x2(first, shifted, second).StoreAlignedNonTemporal(line + Codes);
-            }
-            else
+            if (!streamed)
             {
                 first.Store(codes);
                 second.Store(codes + Codes);
+            }
+            else
+            {
+                Vector512<byte> whole = Avx512Vbmi.PermuteVar64x8x2(before, shifted, first);
+                if (group > 0 || offset == 0)
+                {
+                    whole.StoreAlignedNonTemporal(line);
+                }
+                else
+                {
+                    Avx512BW.MaskStore(line, ~others, whole);
+                }
+
+                Avx512Vbmi.PermuteVar64x8x2(first, shifted, second).StoreAlignedNonTemporal(line + Codes);
             }
 
             before = second;
@@ -103,11 +144,15 @@ internal static unsafe class BFloat16Groups<TFormat>
             line += Length;
         }
 
-        if (streamed && count > 0)
+        if (streamed && offset > 0 && count > 0)
         {
-            before.Store(codes - Codes);
+            Avx512BW.MaskStore(line, others, Avx512Vbmi.PermuteVar64x8x2(before, shifted, before));
         }
     }
+
+    /// <summary>The scale of a block whose largest magnitude is this bfloat16, but for the least scale.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private static float Scale(int largest) => BitConverter.Int32BitsToSingle(largest << 16) * (1f / TFormat.MaxCode);
 
     /// <summary>The largest magnitude of bfloat16 that are shifted left by one, which drops their signs.</summary>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]

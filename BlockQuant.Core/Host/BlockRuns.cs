@@ -14,6 +14,7 @@ internal static unsafe class BlockRuns<T, TSource, TLanes>
     where TLanes : unmanaged, ILanes<TLanes>
 {
     private const int MagnitudeMask = 0x7FFF_FFFF;
+    private const int WordMagnitudesMask = 0x7FFF_7FFF;
 
     /// <summary>How far ahead elements of a stream are asked for.</summary>
     private static long StreamAhead => HostVectors.StreamAhead / sizeof(T);
@@ -32,11 +33,14 @@ internal static unsafe class BlockRuns<T, TSource, TLanes>
     [MethodImpl(MethodImplOptions.AggressiveOptimization | MethodImplOptions.NoInlining)]
     public static void MaxMagnitude(T* source, in ScaleGrid grid, long firstBlock, int count, TLanes* amax)
     {
+        // As far ahead as in a stream, in whole rows.
         long column = grid.ColumnOf(firstBlock);
+        long run = grid.ColumnOf(firstBlock + count) - column;
+        long ahead = (StreamAhead + run - 1) / run * grid.Columns;
         for (int block = 0; block < count; block++)
         {
             long end = grid.ColumnOf(firstBlock + block + 1);
-            amax[block] = Larger(source, end - column, amax[block], grid.Columns);
+            amax[block] = Larger(source, end - column, amax[block], ahead);
             source += end - column;
             column = end;
         }
@@ -102,11 +106,25 @@ internal static unsafe class BlockRuns<T, TSource, TLanes>
     public static void Encode<TFormat>(T* source, byte* codes, in ScaleGrid grid, long firstBlock, int count, float* scales, byte* stage)
         where TFormat : struct, IHostFormat
     {
+        // The neighbouring blocks, as many as these, are likely the next: they arrive meanwhile.
+        long ahead = grid.ColumnOf(firstBlock + count) - grid.ColumnOf(firstBlock);
+        if (typeof(T) == typeof(BFloat16) && typeof(TLanes) == typeof(Lanes512) && BFloat16Groups<TFormat>.IsSupported)
+        {
+            int whole = (int)grid.WholeBlocks(firstBlock, count, BFloat16Groups<TFormat>.Length);
+            BFloat16Groups<TFormat>.Encode((ushort*)source, codes, whole, scales, stage != null, ahead);
+            source += whole * BFloat16Groups<TFormat>.Length;
+            codes += whole * BFloat16Groups<TFormat>.Length;
+            scales += whole;
+            firstBlock += whole;
+            count -= whole;
+            if (count == 0)
+            {
+                return;
+            }
+        }
+
         var stream = new LineStream<TLanes>(stage, codes);
         long column = grid.ColumnOf(firstBlock);
-
-        // The neighbouring blocks, as many as these, are likely the next: they arrive meanwhile.
-        long ahead = grid.ColumnOf(firstBlock + count) - column;
         for (int block = 0; block < count; block++)
         {
             long end = grid.ColumnOf(firstBlock + block + 1);
@@ -216,23 +234,29 @@ internal static unsafe class BlockRuns<T, TSource, TLanes>
             return TLanes.Max(amax, TLanes.Create(LargestOfFew(source, length)));
         }
 
-        TLanes other = amax;
+        TLanes larger = default;
+        TLanes other = default;
         long index = 0;
         for (; index <= length - 2 * step; index += 2 * step)
         {
             HostVectors.Prefetch(source + ahead + index);
             HostVectors.Prefetch(source + ahead + index + step);
-            amax = TLanes.Max(amax, Magnitudes(source + index));
-            other = TLanes.Max(other, Magnitudes(source + index + step));
+            larger = LargerOf(larger, Magnitudes(source + index));
+            other = LargerOf(other, Magnitudes(source + index + step));
         }
 
-        amax = TLanes.Max(amax, other);
+        larger = LargerOf(larger, other);
         if (index <= length - step)
         {
-            amax = TLanes.Max(amax, Magnitudes(source + index));
+            larger = LargerOf(larger, Magnitudes(source + index));
         }
 
-        return length % step == 0 ? amax : TLanes.Max(amax, Magnitudes(source + length - step));
+        if (length % step != 0)
+        {
+            larger = LargerOf(larger, Magnitudes(source + length - step));
+        }
+
+        return TLanes.Max(amax, UnusedBits == 0 ? larger : TLanes.Max(larger, larger << UnusedBits));
     }
 
     [MethodImpl(MethodImplOptions.NoInlining)]
@@ -248,14 +272,13 @@ internal static unsafe class BlockRuns<T, TSource, TLanes>
         return largest;
     }
 
-    /// <summary>The magnitudes of a vector of elements: the larger of every two where elements have 16 bits.</summary>
+    /// <summary>The magnitudes of a vector of elements, two to a lane where elements have 16 bits.</summary>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     private static TLanes Magnitudes(T* source)
-    {
-        TLanes bits = TLanes.Load(ref *(int*)source);
-        TLanes mask = TLanes.Create(MagnitudeMask);
-        return UnusedBits == 0 ? bits & mask : TLanes.Max(bits & mask, (bits << UnusedBits) & mask);
-    }
+        => TLanes.Load(ref *(int*)source) & TLanes.Create(UnusedBits == 0 ? MagnitudeMask : WordMagnitudesMask);
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private static TLanes LargerOf(TLanes left, TLanes right) => UnusedBits == 0 ? TLanes.Max(left, right) : TLanes.MaxWords(left, right);
 
     /// <summary>Encodes one run, to <paramref name="codes"/> or into the stream.</summary>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]

@@ -13,7 +13,8 @@ internal readonly unsafe struct QuantizeWork<T, TSource, TFormat, TLanes>(T* sou
     where TFormat : struct, IHostFormat
     where TLanes : unmanaged, ILanes<TLanes>
 {
-    private const long CachedBytes = 256 * 1024;
+    // Elements of 32 bits stay in a core's own cache. Of 16 bits, which are encoded faster than they are read, whole rows are taken, for longer runs.
+    private static readonly long CachedBytes = sizeof(T) == sizeof(float) ? 256 * 1024 : 2048 * 1024;
     private const int MaxBlocks = 64;
 
     private readonly T* source = source;
@@ -33,9 +34,12 @@ internal readonly unsafe struct QuantizeWork<T, TSource, TFormat, TLanes>(T* sou
         long items = grid.ScaleRows * work.ItemsPerRow;
         long itemElements = Math.Max(1, grid.BlockRows * grid.BlockColumns * work.blocksPerItem);
 
-        // Neighbouring items follow each other on one core, which fetches the next while it encodes one; but every core gets several chunks.
-        long neighbours = Math.Min(work.ItemsPerRow, items / (4L * Environment.ProcessorCount));
-        ParallelRange.Run(work, items, Math.Max(neighbours, ParallelRange.StreamChunk(grid.Rows * grid.Columns) / itemElements));
+        // Neighbouring items follow each other on one core, to the row's end, which fetches the next while it encodes one; but every core gets
+        // several chunks.
+        long share = items / (4L * Environment.ProcessorCount);
+        long chunk = ParallelRange.StreamChunk(grid.Rows * grid.Columns) / itemElements;
+        long wholeRows = (chunk + work.ItemsPerRow - 1) / work.ItemsPerRow * work.ItemsPerRow;
+        ParallelRange.Run(work, items, wholeRows <= share ? wholeRows : Math.Max(chunk, share));
     }
 
     public void Run(long begin, long end)

@@ -70,6 +70,9 @@ internal interface ILanes<TSelf>
 
     static abstract TSelf Max(TSelf left, TSelf right);
 
+    /// <summary>The larger of every two unsigned 16-bit integers, two to a lane.</summary>
+    static abstract TSelf MaxWords(TSelf left, TSelf right);
+
     /// <summary>The largest lane.</summary>
     static abstract int MaxLane(TSelf value);
 

@@ -105,6 +105,9 @@ internal readonly struct Lanes128(Vector128<int> value) : ILanes<Lanes128>
     public static Lanes128 Max(Lanes128 left, Lanes128 right) => new(Vector128.Max(left.value, right.value));
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static Lanes128 MaxWords(Lanes128 left, Lanes128 right) => new(Vector128.Max(left.value.AsUInt16(), right.value.AsUInt16()).AsInt32());
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static int MaxLane(Lanes128 value)
     {
         Vector128<int> pairs = Vector128.Max(value.value, Vector128.Shuffle(value.value, Vector128.Create(2, 3, 0, 1)));

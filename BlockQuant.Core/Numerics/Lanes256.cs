@@ -98,6 +98,9 @@ internal readonly struct Lanes256(Vector256<int> value) : ILanes<Lanes256>
     public static Lanes256 Max(Lanes256 left, Lanes256 right) => new(Vector256.Max(left.value, right.value));
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static Lanes256 MaxWords(Lanes256 left, Lanes256 right) => new(Vector256.Max(left.value.AsUInt16(), right.value.AsUInt16()).AsInt32());
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static int MaxLane(Lanes256 value) =>
         Lanes128.MaxLane(new Lanes128(Vector128.Max(value.value.GetLower(), value.value.GetUpper())));
 

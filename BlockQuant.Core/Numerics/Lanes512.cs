@@ -110,6 +110,9 @@ internal readonly struct Lanes512(Vector512<int> value) : ILanes<Lanes512>
     public static Lanes512 Max(Lanes512 left, Lanes512 right) => new(Vector512.Max(left.value, right.value));
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static Lanes512 MaxWords(Lanes512 left, Lanes512 right) => new(Vector512.Max(left.value.AsUInt16(), right.value.AsUInt16()).AsInt32());
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static int MaxLane(Lanes512 value) =>
         Lanes256.MaxLane(new Lanes256(Vector256.Max(value.value.GetLower(), value.value.GetUpper())));
 

@@ -8,8 +8,10 @@ internal sealed class BFloat16GroupsTests
 {
     private const int Group = 128;
     private const int Significands = 128;
+    private const byte Untouched = 0xEE;
 
-    private static readonly QuantizationScheme[] Schemes = [QuantizationScheme.Fp8TokenGroup128, QuantizationScheme.Int8TokenGroup128];
+    private static readonly QuantizationScheme[] Schemes =
+        [QuantizationScheme.Fp8TokenGroup128, QuantizationScheme.Int8TokenGroup128, QuantizationScheme.Fp8Block128, QuantizationScheme.Int8Block128];
 
     [Test]
     public void Every_magnitude_beside_every_largest_one_has_the_codes_of_the_reference()
@@ -41,7 +43,7 @@ internal sealed class BFloat16GroupsTests
     }
 
     [Test]
-    public void Lines_past_the_caches_hold_the_codes_of_any_address([Values(0, 1, 15, 63)] int offset, [Values] bool int8)
+    public void Lines_past_the_caches_hold_the_codes_of_any_address([Values(0, 1, 15, 63)] int offset, [Range(0, 3)] int schemeIndex)
     {
         const int Rows = 2048;
         const int Columns = 65 * Group + 3;
@@ -60,19 +62,25 @@ internal sealed class BFloat16GroupsTests
             row.CopyTo(x, r * Columns);
         }
 
-        QuantizationScheme scheme = Schemes[int8 ? 1 : 0];
+        QuantizationScheme scheme = Schemes[schemeIndex];
         (byte[] expected, float[] scales) = Quantize(row, 1, scheme);
         byte[] codes = new byte[x.Length + 2 * Around];
-        var found = new float[Rows * scales.Length];
+        Array.Fill(codes, Untouched);
+        (long scaleRows, long scaleColumns) = scheme.ScaleShape(Rows, Columns);
+        var found = new float[scaleRows * scaleColumns];
         HostQuantization.Quantize<BFloat16>(x, Rows, Columns, scheme, codes.AsSpan(offset, x.Length), found);
         for (int r = 0; r < Rows; r++)
         {
             codes.AsSpan(offset + r * Columns, Columns).SequenceEqual(expected).Should().BeTrue($"row {r}");
+        }
+
+        for (int r = 0; r < scaleRows; r++)
+        {
             found.AsSpan(r * scales.Length, scales.Length).SequenceEqual(scales).Should().BeTrue($"scales of row {r}");
         }
 
-        codes.AsSpan(0, offset).IndexOfAnyExcept((byte)0).Should().Be(-1);
-        codes.AsSpan(offset + x.Length).IndexOfAnyExcept((byte)0).Should().Be(-1);
+        codes.AsSpan(0, offset).IndexOfAnyExcept(Untouched).Should().Be(-1);
+        codes.AsSpan(offset + x.Length).IndexOfAnyExcept(Untouched).Should().Be(-1);
     }
 
     /// <summary>Groups with a largest magnitude and all that are less, down to where codes are long zero; signs alternate.</summary>
