@@ -42,21 +42,25 @@ internal static unsafe class BFloat16Groups<TFormat>
     /// <summary>Quantizes groups by their own largest magnitudes; past the caches if <paramref name="streamed"/>.</summary>
     [MethodImpl(MethodImplOptions.AggressiveOptimization | MethodImplOptions.NoInlining)]
     public static void Quantize(ushort* source, byte* codes, int count, float* scales, float minScale, bool streamed)
-        => Run(source, codes, count, scales, minScale, streamed, false, HostVectors.StreamAhead / sizeof(ushort));
+        => Run(source, codes, count, scales, 1, minScale, streamed, false, HostVectors.StreamAhead / sizeof(ushort));
 
-    /// <summary>Encodes groups whose scales are given, those of magnitudes as large as theirs or larger.</summary>
+    /// <summary>Encodes groups whose scales are given: of any values, but fast where <see cref="Has"/> the scale.</summary>
     /// <param name="source">The groups.</param>
     /// <param name="codes">Gets their codes.</param>
     /// <param name="count">Groups.</param>
     /// <param name="scales">Their scales.</param>
+    /// <param name="stride">From one group's scale to the next one's.</param>
     /// <param name="streamed">Whether codes go past the caches.</param>
     /// <param name="ahead">How far away are the elements that come later.</param>
     [MethodImpl(MethodImplOptions.AggressiveOptimization | MethodImplOptions.NoInlining)]
-    public static void Encode(ushort* source, byte* codes, int count, float* scales, bool streamed, long ahead)
-        => Run(source, codes, count, scales, 0f, streamed, true, ahead);
+    public static void Encode(ushort* source, byte* codes, int count, float* scales, int stride, bool streamed, long ahead)
+        => Run(source, codes, count, scales, stride, 0f, streamed, true, ahead);
+
+    /// <summary>Whether there is a table for a scale: whether it is that of a bfloat16.</summary>
+    public static bool Has(float scale) => Scale(LargestOf(scale)) == scale && IsTabled(LargestOf(scale));
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    private static void Run(ushort* source, byte* codes, int count, float* scales, float minScale, bool streamed, bool given, long ahead)
+    private static void Run(ushort* source, byte* codes, int count, float* scales, int stride, float minScale, bool streamed, bool given, long ahead)
     {
         byte* rare = stackalloc byte[Length];
         byte* tables = Tables;
@@ -79,23 +83,13 @@ internal static unsafe class BFloat16Groups<TFormat>
             Vector512<ushort> x1 = Vector512.Load(source + 32);
             Vector512<ushort> x2 = Vector512.Load(source + 64);
             Vector512<ushort> x3 = Vector512.Load(source + 96);
-            int largest;
-            bool known;
-            if (given)
-            {
-                // The bfloat16 whose scale it is lies far nearer to the product than the next one does.
-                float magnitude = scales[group] * TFormat.MaxCode;
-                largest = (int)((BitConverter.SingleToUInt32Bits(magnitude) + 0x8000) >> 16);
-                known = Scale(largest) == scales[group];
-            }
-            else
-            {
-                largest = Largest(Vector512.Max(Vector512.Max(x0 + x0, x1 + x1), Vector512.Max(x2 + x2, x3 + x3)));
-                known = Scale(largest) > minScale;
-            }
-
+            Vector512<ushort> doubled = Vector512.Max(Vector512.Max(x0 + x0, x1 + x1), Vector512.Max(x2 + x2, x3 + x3));
+            int largest = given ? LargestOf(scales[group * stride]) : Largest(doubled);
+            bool known = IsTabled(largest)
+                & (given
+                    ? Scale(largest) == scales[group * stride] & !Vector512.GreaterThanAny(doubled, Vector512.Create((ushort)(2 * largest)))
+                    : Scale(largest) > minScale);
             int exponent = largest >> SignificandBits;
-            known &= exponent is >= LeastExponent and <= MostExponent;
             byte* table = tables + (largest & (Significands - 1)) * Significands;
             Vector512<byte> codes0 = Vector512.Load(table);
             Vector512<byte> codes1 = Vector512.Load(table + Codes);
@@ -113,7 +107,7 @@ internal static unsafe class BFloat16Groups<TFormat>
 
             if (!known)
             {
-                Divide(source, scales[group], rare);
+                Divide(source, scales[group * stride], rare);
                 first = Vector512.Load(rare);
                 second = Vector512.Load(rare + Codes);
             }
@@ -149,6 +143,13 @@ internal static unsafe class BFloat16Groups<TFormat>
             Avx512BW.MaskStore(line, others, Avx512Vbmi.PermuteVar64x8x2(before, shifted, before));
         }
     }
+
+    /// <summary>The bfloat16 whose scale this is, if it is one's: it lies far nearer to the product than the next one does.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private static int LargestOf(float scale) => (int)((BitConverter.SingleToUInt32Bits(scale * TFormat.MaxCode) + 0x8000) >> 16);
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private static bool IsTabled(int largest) => (largest >> SignificandBits) is >= LeastExponent and <= MostExponent;
 
     /// <summary>The scale of a block whose largest magnitude is this bfloat16, but for the least scale.</summary>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
@@ -204,7 +205,7 @@ internal static unsafe class BFloat16Groups<TFormat>
         Lanes512 divisor = Lanes512.Create(BitConverter.SingleToInt32Bits(scale));
         for (int index = 0; index < Length; index += Lanes512.Count)
         {
-            TFormat.Encode(Lanes512.DivideSingle(Lanes512.LoadWords(ref source[index]) << 16, divisor), ref codes[index]);
+            TFormat.EncodeAny(Lanes512.DivideSingle(Lanes512.LoadWords(ref source[index]) << 16, divisor), ref codes[index]);
         }
     }
 

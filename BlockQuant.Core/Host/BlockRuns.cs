@@ -70,6 +70,16 @@ internal static unsafe class BlockRuns<T, TSource, TLanes>
     public static void EncodeAny<TFormat>(T* source, byte* codes, long length, float scale, byte* stage)
         where TFormat : struct, IHostFormat
     {
+        if (typeof(T) == typeof(BFloat16) && typeof(TLanes) == typeof(Lanes512) && BFloat16Groups<TFormat>.IsSupported && BFloat16Groups<TFormat>.Has(scale))
+        {
+            int groups = (int)(length / BFloat16Groups<TFormat>.Length);
+            BFloat16Groups<TFormat>.Encode((ushort*)source, codes, groups, &scale, 0, stage != null, StreamAhead);
+            long done = (long)groups * BFloat16Groups<TFormat>.Length;
+            source += done;
+            codes += done;
+            length -= done;
+        }
+
         var stream = new LineStream<TLanes>(stage, codes);
         TLanes divisor = TLanes.Create(BitConverter.SingleToInt32Bits(scale));
         for (long done = 0; done < length; done += LineStream.MaxPiece)
@@ -111,7 +121,7 @@ internal static unsafe class BlockRuns<T, TSource, TLanes>
         if (typeof(T) == typeof(BFloat16) && typeof(TLanes) == typeof(Lanes512) && BFloat16Groups<TFormat>.IsSupported)
         {
             int whole = (int)grid.WholeBlocks(firstBlock, count, BFloat16Groups<TFormat>.Length);
-            BFloat16Groups<TFormat>.Encode((ushort*)source, codes, whole, scales, stage != null, ahead);
+            BFloat16Groups<TFormat>.Encode((ushort*)source, codes, whole, scales, 1, stage != null, ahead);
             source += whole * BFloat16Groups<TFormat>.Length;
             codes += whole * BFloat16Groups<TFormat>.Length;
             scales += whole;

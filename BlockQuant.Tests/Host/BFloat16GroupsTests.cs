@@ -11,7 +11,14 @@ internal sealed class BFloat16GroupsTests
     private const byte Untouched = 0xEE;
 
     private static readonly QuantizationScheme[] Schemes =
-        [QuantizationScheme.Fp8TokenGroup128, QuantizationScheme.Int8TokenGroup128, QuantizationScheme.Fp8Block128, QuantizationScheme.Int8Block128];
+    [
+        QuantizationScheme.Fp8TokenGroup128,
+        QuantizationScheme.Int8TokenGroup128,
+        QuantizationScheme.Fp8Block128,
+        QuantizationScheme.Int8Block128,
+        QuantizationScheme.Fp8Tensor,
+        new(ElementFormat.Int8, ScaleGranularity.Tensor),
+    ];
 
     [Test]
     public void Every_magnitude_beside_every_largest_one_has_the_codes_of_the_reference()
@@ -24,6 +31,23 @@ internal sealed class BFloat16GroupsTests
             {
                 Check(Below(exponent * Significands + significand), $"largest {exponent}, {significand}");
             }
+        }
+    }
+
+    [Test]
+    public unsafe void Every_bfloat16_has_its_code_under_a_given_scale_that_may_be_too_small_for_it([Values(1.5f, 448f, 3e38f, 0.1f)] float largest)
+    {
+        BFloat16[] x = Enumerable.Range(0, 1 << 16).Select(bits => BFloat16.FromBits((ushort)bits)).ToArray();
+        byte[] codes = new byte[x.Length];
+        fixed (BFloat16* source = x)
+        fixed (byte* target = codes)
+        {
+            float scale = BFloat16.FromSingle(largest).ToSingle() * (1f / 448f);
+            HostQuantizer.Of(HostElementKind.BFloat16, HostFormatKind.Float8, HostVectors.Widest).QuantizeWithScale((byte*)source, target, x.Length, scale);
+            codes.Should().Equal(Array.ConvertAll(x, value => HostFloat8.EncodeAny(value.ToSingle() / scale)));
+            scale = BFloat16.FromSingle(largest).ToSingle() * (1f / 127f);
+            HostQuantizer.Of(HostElementKind.BFloat16, HostFormatKind.Int8Truncated, HostVectors.Widest).QuantizeWithScale((byte*)source, target, x.Length, scale);
+            codes.Should().Equal(Array.ConvertAll(x, value => HostInt8Truncated.EncodeAny(value.ToSingle() / scale)));
         }
     }
 
@@ -43,7 +67,7 @@ internal sealed class BFloat16GroupsTests
     }
 
     [Test]
-    public void Lines_past_the_caches_hold_the_codes_of_any_address([Values(0, 1, 15, 63)] int offset, [Range(0, 3)] int schemeIndex)
+    public void Lines_past_the_caches_hold_the_codes_of_any_address([Values(0, 1, 15, 63)] int offset, [Range(0, 5)] int schemeIndex)
     {
         const int Rows = 2048;
         const int Columns = 65 * Group + 3;
