@@ -88,8 +88,9 @@ internal sealed class BFloat16GroupsTests
 
         QuantizationScheme scheme = Schemes[schemeIndex];
         (byte[] expected, float[] scales) = Quantize(row, 1, scheme);
-        byte[] codes = new byte[x.Length + 2 * Around];
+        byte[] codes = new byte[x.Length + 3 * Around];
         Array.Fill(codes, Untouched);
+        offset += Around;
         (long scaleRows, long scaleColumns) = scheme.ScaleShape(Rows, Columns);
         var found = new float[scaleRows * scaleColumns];
         HostQuantization.Quantize<BFloat16>(x, Rows, Columns, scheme, codes.AsSpan(offset, x.Length), found);
