@@ -23,14 +23,28 @@ internal static class ProductCases
         QuantizedMatrix[] right = Enumerable.Range(0, Matrices).Select(_ => RandomCodes.Matrix(random, N, K, weights)).ToArray();
         foreach (int m in Rows)
         {
+            yield return Of($"{name}, M = {m}", m, 1);
+            if (m == 1)
+            {
+                // One product takes hardly longer than another core takes to wake; layers follow each other, and a copy moves as many bytes.
+                yield return Of($"{name}, M = 1, {Matrices} in a row", m, Matrices);
+            }
+        }
+
+        HostCase Of(string caseName, int m, int products)
+        {
             QuantizedMatrix left = RandomCodes.Matrix(random, m, K, activations);
             var output = new float[m * N];
             int turn = 0;
-            yield return new HostCase(
-                $"{name}, M = {m}",
-                2.0 * m * N * K,
-                (double)N * K + (double)m * K + 4.0 * m * N,
-                () => HostMultiplication.Multiply<float>(left, right[turn++ % Matrices], output));
+            return new HostCase(
+                caseName,
+                2.0 * m * N * K * products,
+                ((double)N * K + (double)m * K + 4.0 * m * N) * products,
+                () =>
+                {
+                    for (int i = 0; i < products; i++)
+                        HostMultiplication.Multiply<float>(left, right[turn++ % Matrices], output);
+                });
         }
     }
 }
