@@ -13,8 +13,12 @@ internal readonly unsafe struct QuantizeWork<T, TSource, TFormat, TLanes>(T* sou
     where TFormat : struct, IHostFormat
     where TLanes : unmanaged, ILanes<TLanes>
 {
-    // Elements of 32 bits stay in a core's own cache. Of 16 bits, which are encoded faster than they are read, whole rows are taken, for longer runs.
-    private static readonly long CachedBytes = sizeof(T) == sizeof(float) ? 256 * 1024 : 2048 * 1024;
+    /// <summary>What a core's own cache holds beside the next item.</summary>
+    private const long OwnCacheBytes = 256 * 1024;
+
+    /// <summary>What it may take of the last cache.</summary>
+    private const long LastCacheBytes = 2048 * 1024;
+
     private const int MaxBlocks = 64;
 
     private readonly T* source = source;
@@ -24,7 +28,7 @@ internal readonly unsafe struct QuantizeWork<T, TSource, TFormat, TLanes>(T* sou
     private readonly float minScale = minScale;
     private readonly bool streamed = LineStream.IsWorthwhile(grid.Rows * grid.Columns);
     private readonly long blocksPerItem = Math.Clamp(
-        CachedBytes / sizeof(T) / (grid.BlockRows * grid.BlockColumns), 1, Math.Min(MaxBlocks, Math.Max(1, grid.ScaleColumns)));
+        CachedBytes(grid) / sizeof(T) / (grid.BlockRows * grid.BlockColumns), 1, Math.Min(MaxBlocks, Math.Max(1, grid.ScaleColumns)));
 
     private long ItemsPerRow => (grid.ScaleColumns + blocksPerItem - 1) / blocksPerItem;
 
@@ -41,6 +45,12 @@ internal readonly unsafe struct QuantizeWork<T, TSource, TFormat, TLanes>(T* sou
         long wholeRows = (chunk + work.ItemsPerRow - 1) / work.ItemsPerRow * work.ItemsPerRow;
         ParallelRange.Run(work, items, wholeRows <= share ? wholeRows : Math.Max(chunk, share));
     }
+
+    /// <summary>bfloat16 is encoded faster than memory brings it, and gains by longer runs; but every core gets several items.</summary>
+    private static long CachedBytes(in ScaleGrid grid)
+        => typeof(T) != typeof(BFloat16)
+            ? OwnCacheBytes
+            : Math.Clamp(sizeof(T) * grid.Rows * grid.Columns / (4L * Environment.ProcessorCount), OwnCacheBytes, LastCacheBytes);
 
     public void Run(long begin, long end)
     {
