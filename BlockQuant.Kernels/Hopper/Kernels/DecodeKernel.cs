@@ -227,12 +227,7 @@ internal static class DecodeKernel
             {
                 var sum = Cluster.Sum(shared + (i >> 5) * SumPitch + (i & 31) * 16);
                 long target = output + (m0 + (i >> 5)) * outputPitch;
-                if (outputType == (int)OutputType.BFloat16)
-                    Epilogue.StoreBFloat16(sum, target + (long)column * 2, count, whole);
-                else if (outputType == (int)OutputType.Half)
-                    Epilogue.StoreHalf(sum, target + (long)column * 2, count, whole);
-                else
-                    Epilogue.StoreSingle(sum, target + (long)column * 4, count, whole);
+                OutputNeighbours.Store(sum, target, outputType, column, count, whole);
             }
         }
         // No block leaves while another still reads its sums.

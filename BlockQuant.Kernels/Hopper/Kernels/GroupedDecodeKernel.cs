@@ -136,12 +136,7 @@ internal static class GroupedDecodeKernel
             // In a cluster of one block.
             var sum = Cluster.Sum(sums + token * SumPitch + lane * 16);
             long target = output + row * outputPitch;
-            if (outputType == (int)OutputType.BFloat16)
-                Epilogue.StoreBFloat16(sum, target + (long)column * 2, count, whole);
-            else if (outputType == (int)OutputType.Half)
-                Epilogue.StoreHalf(sum, target + (long)column * 2, count, whole);
-            else
-                Epilogue.StoreSingle(sum, target + (long)column * 4, count, whole);
+            OutputNeighbours.Store(sum, target, outputType, column, count, whole);
         }
     }
 

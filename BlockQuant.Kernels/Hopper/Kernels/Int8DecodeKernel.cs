@@ -109,12 +109,8 @@ internal static class Int8DecodeKernel
             long target = output + (m0 + token) * outputPitch;
             if (outputScales != 0)
                 Quantize(sum, form, whole, target + column, outputScales + ((long)(m0 + token) * ((columns + 127) >> 7) + (n0 >> 7)) * 4, count);
-            else if (form == (int)OutputType.BFloat16)
-                Epilogue.StoreBFloat16(sum, target + (long)column * 2, count, whole);
-            else if (form == (int)OutputType.Half)
-                Epilogue.StoreHalf(sum, target + (long)column * 2, count, whole);
             else
-                Epilogue.StoreSingle(sum, target + (long)column * 4, count, whole);
+                OutputNeighbours.Store(sum, target, form, column, count, whole);
         }
         // No block leaves while another still reads its sums.
         if (part.Split > 1)
