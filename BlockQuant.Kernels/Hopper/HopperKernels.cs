@@ -106,7 +106,7 @@ internal sealed unsafe partial class HopperKernels
             SharedBytes = (uint)sharedBytes,
             Stream = stream,
             Attributes = attributes,
-            // A block alone would wait for its cluster all the same, about half a microsecond.
+            // A block alone is no cluster, and passes none of its barriers.
             AttributeCount = cluster > 1 ? 2u : 1u,
         };
         CudaDriver.Check(CudaDriver.cuLaunchKernelEx(&launch, Load(kernel).Function, arguments, null));

@@ -104,7 +104,7 @@ internal static class Int8PrefillKernel
             if (quantize)
                 QuantizedOutputTile.Store(acc, tileN, staging, output, outputPitch, outputScales, form, vector, m0, n0, rows, columns);
             else
-                OutputTile.Store(acc, tileN, staging, output, outputPitch, form, vector, m0, n0, rows, columns, whole: true);
+                OutputTile.Store(acc, tileN, staging, output, outputPitch, form, vector, m0, n0, rows, columns, integers: true);
         }
     }
 }
