@@ -42,7 +42,7 @@ internal static unsafe class BFloat16Groups<TFormat>
     /// <summary>Quantizes groups by their own largest magnitudes; past the caches if <paramref name="streamed"/>.</summary>
     [MethodImpl(MethodImplOptions.AggressiveOptimization | MethodImplOptions.NoInlining)]
     public static void Quantize(ushort* source, byte* codes, int count, float* scales, float minScale, bool streamed)
-        => Run(source, codes, count, scales, 1, minScale, streamed, false, HostVectors.StreamAhead / sizeof(ushort));
+        => Run(source, codes, count, scales, 1, minScale, streamed, false, HostVectors.StreamAhead, null, null);
 
     /// <summary>Encodes groups whose scales are given: of any values, but fast where <see cref="Has"/> the scale.</summary>
     /// <param name="source">The groups.</param>
@@ -51,34 +51,32 @@ internal static unsafe class BFloat16Groups<TFormat>
     /// <param name="scales">Their scales.</param>
     /// <param name="stride">From one group's scale to the next one's.</param>
     /// <param name="streamed">Whether codes go past the caches.</param>
-    /// <param name="ahead">How far away are the elements that come later.</param>
+    /// <param name="ahead">How many bytes away are the elements that come later.</param>
+    /// <param name="leftBefore">What the run just before this one left: see <see cref="JoinedLines"/>; or null.</param>
+    /// <param name="left">Gets what this one leaves, or null.</param>
     [MethodImpl(MethodImplOptions.AggressiveOptimization | MethodImplOptions.NoInlining)]
-    public static void Encode(ushort* source, byte* codes, int count, float* scales, int stride, bool streamed, long ahead)
-        => Run(source, codes, count, scales, stride, 0f, streamed, true, ahead);
+    public static void Encode(ushort* source, byte* codes, int count, float* scales, int stride, bool streamed, long ahead, byte* leftBefore, byte* left)
+        => Run(source, codes, count, scales, stride, 0f, streamed, true, ahead, leftBefore, left);
 
     /// <summary>Whether there is a table for a scale: whether it is that of a bfloat16.</summary>
     public static bool Has(float scale) => Scale(LargestOf(scale)) == scale && IsTabled(LargestOf(scale));
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    private static void Run(ushort* source, byte* codes, int count, float* scales, int stride, float minScale, bool streamed, bool given, long ahead)
+    private static void Run(
+        ushort* source, byte* codes, int count, float* scales, int stride, float minScale, bool streamed, bool given, long ahead, byte* leftBefore, byte* left)
     {
         byte* rare = stackalloc byte[Length];
         byte* tables = Tables;
         Vector512<byte> lowerBytes = LowerBytes;
         Vector512<byte> upperBytes = UpperBytes;
 
-        // A line takes the end of one vector and the beginning of the next, in registers: a stage in memory would be read before its stores are done.
-        int offset = (int)((long)codes & (LineStream.Line - 1));
-        byte* line = codes - offset;
-        Vector512<byte> shifted = Counting(Codes - offset, 1);
-        Vector512<byte> others = Vector512.LessThan(Counting(0, 1), Vector512.Create((byte)offset));
-        Vector512<byte> before = default;
+        var lines = new JoinedLines(codes, streamed, leftBefore);
         for (int group = 0; group < count; group++)
         {
-            HostVectors.Prefetch(source + ahead);
-            HostVectors.Prefetch(source + ahead + 32);
-            HostVectors.Prefetch(source + ahead + 64);
-            HostVectors.Prefetch(source + ahead + 96);
+            HostVectors.Prefetch((byte*)source + ahead);
+            HostVectors.Prefetch((byte*)source + ahead + LineStream.Line);
+            HostVectors.Prefetch((byte*)source + ahead + 2 * LineStream.Line);
+            HostVectors.Prefetch((byte*)source + ahead + 3 * LineStream.Line);
             Vector512<ushort> x0 = Vector512.Load(source);
             Vector512<ushort> x1 = Vector512.Load(source + 32);
             Vector512<ushort> x2 = Vector512.Load(source + 64);
@@ -112,36 +110,11 @@ internal static unsafe class BFloat16Groups<TFormat>
                 second = Vector512.Load(rare + Codes);
             }
 
-            if (!streamed)
-            {
-                first.Store(codes);
-                second.Store(codes + Codes);
-            }
-            else
-            {
-                Vector512<byte> whole = Avx512Vbmi.PermuteVar64x8x2(before, shifted, first);
-                if (group > 0 || offset == 0)
-                {
-                    whole.StoreAlignedNonTemporal(line);
-                }
-                else
-                {
-                    Avx512BW.MaskStore(line, ~others, whole);
-                }
-
-                Avx512Vbmi.PermuteVar64x8x2(first, shifted, second).StoreAlignedNonTemporal(line + Codes);
-            }
-
-            before = second;
+            lines.Store(first, second);
             source += Length;
-            codes += Length;
-            line += Length;
         }
 
-        if (streamed && offset > 0 && count > 0)
-        {
-            Avx512BW.MaskStore(line, others, Avx512Vbmi.PermuteVar64x8x2(before, shifted, before));
-        }
+        lines.Close(left);
     }
 
     /// <summary>The bfloat16 whose scale this is, if it is one's: it lies far nearer to the product than the next one does.</summary>

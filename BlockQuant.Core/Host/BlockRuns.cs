@@ -16,9 +16,6 @@ internal static unsafe class BlockRuns<T, TSource, TLanes>
     private const int MagnitudeMask = 0x7FFF_FFFF;
     private const int WordMagnitudesMask = 0x7FFF_7FFF;
 
-    /// <summary>How far ahead elements of a stream are asked for.</summary>
-    private static long StreamAhead => HostVectors.StreamAhead / sizeof(T);
-
     /// <summary>Bits of a lane below those of one element.</summary>
     private static int UnusedBits => 8 * (sizeof(int) - sizeof(T));
 
@@ -27,16 +24,16 @@ internal static unsafe class BlockRuns<T, TSource, TLanes>
     /// of a lane: see <c>Magnitude</c> of the kernels. What is below 16 bits may be anything.
     /// </summary>
     [MethodImpl(MethodImplOptions.AggressiveOptimization | MethodImplOptions.NoInlining)]
-    public static TLanes MaxMagnitude(T* source, long length, TLanes amax) => Larger(source, length, amax, StreamAhead);
+    public static TLanes MaxMagnitude(T* source, long length, TLanes amax) => Larger(source, length, amax, HostVectors.StreamAhead);
 
-    /// <summary><see cref="MaxMagnitude(T*, long, TLanes)"/> of neighbouring blocks, <paramref name="source"/> being the first column of the first.</summary>
+    /// <summary>
+    /// <see cref="MaxMagnitude(T*, long, TLanes)"/> of neighbouring blocks, <paramref name="source"/> being the first column of the first, and
+    /// <paramref name="ahead"/> how many bytes away are the elements that come later.
+    /// </summary>
     [MethodImpl(MethodImplOptions.AggressiveOptimization | MethodImplOptions.NoInlining)]
-    public static void MaxMagnitude(T* source, in ScaleGrid grid, long firstBlock, int count, TLanes* amax)
+    public static void MaxMagnitude(T* source, in ScaleGrid grid, long firstBlock, int count, TLanes* amax, long ahead)
     {
-        // As far ahead as in a stream, in whole rows.
         long column = grid.ColumnOf(firstBlock);
-        long run = grid.ColumnOf(firstBlock + count) - column;
-        long ahead = (StreamAhead + run - 1) / run * grid.Columns;
         for (int block = 0; block < count; block++)
         {
             long end = grid.ColumnOf(firstBlock + block + 1);
@@ -46,7 +43,7 @@ internal static unsafe class BlockRuns<T, TSource, TLanes>
         }
     }
 
-    /// <summary>The scales of blocks from what <see cref="MaxMagnitude(T*, in ScaleGrid, long, int, TLanes*)"/> found.</summary>
+    /// <summary>The scales of blocks from what <see cref="MaxMagnitude(T*, in ScaleGrid, long, int, TLanes*, long)"/> found.</summary>
     [MethodImpl(MethodImplOptions.AggressiveOptimization | MethodImplOptions.NoInlining)]
     public static void Scale<TFormat>(TLanes* amax, int count, float minScale, float* scales)
         where TFormat : struct, IHostFormat
@@ -73,7 +70,7 @@ internal static unsafe class BlockRuns<T, TSource, TLanes>
         if (typeof(T) == typeof(BFloat16) && typeof(TLanes) == typeof(Lanes512) && BFloat16Groups<TFormat>.IsSupported && BFloat16Groups<TFormat>.Has(scale))
         {
             int groups = (int)(length / BFloat16Groups<TFormat>.Length);
-            BFloat16Groups<TFormat>.Encode((ushort*)source, codes, groups, &scale, 0, stage != null, StreamAhead);
+            BFloat16Groups<TFormat>.Encode((ushort*)source, codes, groups, &scale, 0, stage != null, HostVectors.StreamAhead, null, null);
             long done = (long)groups * BFloat16Groups<TFormat>.Length;
             source += done;
             codes += done;
@@ -108,22 +105,33 @@ internal static unsafe class BlockRuns<T, TSource, TLanes>
         stream.Close();
     }
 
+    /// <summary>Whether blocks of 128 columns are encoded in registers, and what fills no line can be left to the next blocks.</summary>
+    public static bool LeavesLines => typeof(TLanes) == typeof(Lanes512) && DividedGroups<T, TSource, HostFloat8>.IsSupported;
+
     /// <summary>
     /// Codes = source / scale of neighbouring blocks, <paramref name="source"/> and <paramref name="codes"/> being the first column of the first; one
     /// code throughout for blocks that are not finite. Codes go past the caches where there is a <paramref name="stage"/>.
     /// </summary>
+    /// <inheritdoc cref="BFloat16Groups{TFormat}.Encode(ushort*, byte*, int, float*, int, bool, long, byte*, byte*)"/>
     [MethodImpl(MethodImplOptions.AggressiveOptimization | MethodImplOptions.NoInlining)]
-    public static void Encode<TFormat>(T* source, byte* codes, in ScaleGrid grid, long firstBlock, int count, float* scales, byte* stage)
+    public static void Encode<TFormat>(
+        T* source, byte* codes, in ScaleGrid grid, long firstBlock, int count, float* scales, byte* stage, long ahead, byte* leftBefore, byte* left)
         where TFormat : struct, IHostFormat
     {
-        // The neighbouring blocks, as many as these, are likely the next: they arrive meanwhile.
-        long ahead = grid.ColumnOf(firstBlock + count) - grid.ColumnOf(firstBlock);
-        if (typeof(T) == typeof(BFloat16) && typeof(TLanes) == typeof(Lanes512) && BFloat16Groups<TFormat>.IsSupported)
+        if (LeavesLines)
         {
-            int whole = (int)grid.WholeBlocks(firstBlock, count, BFloat16Groups<TFormat>.Length);
-            BFloat16Groups<TFormat>.Encode((ushort*)source, codes, whole, scales, 1, stage != null, ahead);
-            source += whole * BFloat16Groups<TFormat>.Length;
-            codes += whole * BFloat16Groups<TFormat>.Length;
+            int whole = (int)grid.WholeBlocks(firstBlock, count, DividedGroups<T, TSource, TFormat>.Length);
+            if (typeof(T) == typeof(BFloat16) && BFloat16Groups<TFormat>.IsSupported)
+            {
+                BFloat16Groups<TFormat>.Encode((ushort*)source, codes, whole, scales, 1, stage != null, ahead, leftBefore, left);
+            }
+            else
+            {
+                DividedGroups<T, TSource, TFormat>.Encode(source, codes, whole, scales, stage != null, ahead, leftBefore, left);
+            }
+
+            source += whole * DividedGroups<T, TSource, TFormat>.Length;
+            codes += whole * DividedGroups<T, TSource, TFormat>.Length;
             scales += whole;
             firstBlock += whole;
             count -= whole;
@@ -140,7 +148,7 @@ internal static unsafe class BlockRuns<T, TSource, TLanes>
             long end = grid.ColumnOf(firstBlock + block + 1);
             for (long line = 0; line < (end - column) * sizeof(T); line += LineStream.Line)
             {
-                HostVectors.Prefetch((byte*)(source + ahead) + line);
+                HostVectors.Prefetch((byte*)source + ahead + line);
             }
 
             Encode<TFormat>(source, codes, end - column, scales[block], ref stream);
@@ -177,7 +185,7 @@ internal static unsafe class BlockRuns<T, TSource, TLanes>
         var stream = new LineStream<TLanes>(stage, codes);
         long column = grid.ColumnOf(firstBlock);
         long length = grid.ColumnOf(firstBlock + 1) - column;
-        scales[0] = BlockScale.Of<TFormat>(Largest(Larger(source, length, default, StreamAhead)), minScale);
+        scales[0] = BlockScale.Of<TFormat>(Largest(Larger(source, length, default, HostVectors.StreamAhead)), minScale);
         for (int block = 0; block < count; block++)
         {
             column += length;
@@ -185,7 +193,7 @@ internal static unsafe class BlockRuns<T, TSource, TLanes>
             if (block + 1 < count)
             {
                 nextLength = grid.ColumnOf(firstBlock + block + 2) - column;
-                scales[block + 1] = BlockScale.Of<TFormat>(Largest(Larger(source + length, nextLength, default, StreamAhead)), minScale);
+                scales[block + 1] = BlockScale.Of<TFormat>(Largest(Larger(source + length, nextLength, default, HostVectors.StreamAhead)), minScale);
             }
 
             Encode<TFormat>(source, codes, length, scales[block], ref stream);
@@ -249,8 +257,8 @@ internal static unsafe class BlockRuns<T, TSource, TLanes>
         long index = 0;
         for (; index <= length - 2 * step; index += 2 * step)
         {
-            HostVectors.Prefetch(source + ahead + index);
-            HostVectors.Prefetch(source + ahead + index + step);
+            HostVectors.Prefetch((byte*)(source + index) + ahead);
+            HostVectors.Prefetch((byte*)(source + index + step) + ahead);
             larger = LargerOf(larger, Magnitudes(source + index));
             other = LargerOf(other, Magnitudes(source + index + step));
         }
@@ -329,12 +337,12 @@ internal static unsafe class BlockRuns<T, TSource, TLanes>
         long last = length - TLanes.Count;
         for (long index = 0; index <= last; index += TLanes.Count)
         {
-            TFormat.Encode(TLanes.DivideSingle(Load(source + index), divisor), ref codes[index]);
+            TLanes.StoreBytes(TFormat.Encode(TLanes.DivideSingle(Load(source + index), divisor)), ref codes[index]);
         }
 
         if (length % TLanes.Count != 0)
         {
-            TFormat.Encode(TLanes.DivideSingle(Load(source + last), divisor), ref codes[last]);
+            TLanes.StoreBytes(TFormat.Encode(TLanes.DivideSingle(Load(source + last), divisor)), ref codes[last]);
         }
     }
 

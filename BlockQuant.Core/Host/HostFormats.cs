@@ -14,8 +14,8 @@ internal interface IHostFormat
     /// <summary>The code of a value that was divided by its own block's scale: it passes the largest code by no more than its rounding.</summary>
     static abstract byte Encode(float scaled);
 
-    /// <inheritdoc cref="Encode(float)"/>
-    static abstract void Encode<TLanes>(TLanes scaled, ref byte destination)
+    /// <summary><see cref="Encode(float)"/> in the low bytes of the lanes; what is above them may be anything.</summary>
+    static abstract TLanes Encode<TLanes>(TLanes scaled)
         where TLanes : struct, ILanes<TLanes>;
 
     /// <summary>The code of any value.</summary>
@@ -41,12 +41,9 @@ internal readonly struct HostFloat8 : IHostFormat
     public static byte Encode(float scaled) => (byte)Float8Codec.EncodeSaturating(scaled);
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    public static void Encode<TLanes>(TLanes scaled, ref byte destination)
+    public static TLanes Encode<TLanes>(TLanes scaled)
         where TLanes : struct, ILanes<TLanes>
-    {
-        TLanes code = Float8LaneFormat.Round(scaled & TLanes.Create(Float8Codec.MagnitudeMask));
-        TLanes.StoreBytes(Float8LaneFormat.WithSign(code, scaled), ref destination);
-    }
+        => Float8LaneFormat.WithSign(Float8LaneFormat.Round(scaled & TLanes.Create(Float8Codec.MagnitudeMask)), scaled);
 
     public static byte EncodeAny(float scaled) => Encode(scaled);
 
@@ -71,14 +68,14 @@ internal readonly struct HostInt8Truncated : IHostFormat
     public static byte Encode(float scaled) => (byte)(sbyte)Math.Clamp(MathF.Truncate(scaled), -127f, 127f);
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    public static void Encode<TLanes>(TLanes scaled, ref byte destination)
-        where TLanes : struct, ILanes<TLanes> => HostInt8.StoreClamped(TLanes.Truncate(scaled), ref destination);
+    public static TLanes Encode<TLanes>(TLanes scaled)
+        where TLanes : struct, ILanes<TLanes> => HostInt8.Clamp(TLanes.Truncate(scaled));
 
     public static byte EncodeAny(float scaled) => Encode(HostInt8.Bound(scaled));
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static void EncodeAny<TLanes>(TLanes scaled, ref byte destination)
-        where TLanes : struct, ILanes<TLanes> => Encode(HostInt8.Bound(scaled), ref destination);
+        where TLanes : struct, ILanes<TLanes> => TLanes.StoreBytes(Encode(HostInt8.Bound(scaled)), ref destination);
 
     public static float Decode(byte code) => (sbyte)code;
 
@@ -100,18 +97,18 @@ internal readonly struct HostInt8Nearest : IHostFormat
     public static byte Encode(float scaled) => (byte)(sbyte)Math.Clamp(MathF.Round(scaled, MidpointRounding.ToEven), -127f, 127f);
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    public static void Encode<TLanes>(TLanes scaled, ref byte destination)
+    public static TLanes Encode<TLanes>(TLanes scaled)
         where TLanes : struct, ILanes<TLanes>
     {
         TLanes rounder = TLanes.Create(RounderBits);
-        HostInt8.StoreClamped(TLanes.AddSingle(scaled, rounder) - rounder, ref destination);
+        return HostInt8.Clamp(TLanes.AddSingle(scaled, rounder) - rounder);
     }
 
     public static byte EncodeAny(float scaled) => Encode(HostInt8.Bound(scaled));
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static void EncodeAny<TLanes>(TLanes scaled, ref byte destination)
-        where TLanes : struct, ILanes<TLanes> => Encode(HostInt8.Bound(scaled), ref destination);
+        where TLanes : struct, ILanes<TLanes> => TLanes.StoreBytes(Encode(HostInt8.Bound(scaled)), ref destination);
 
     public static float Decode(byte code) => (sbyte)code;
 
@@ -140,9 +137,8 @@ internal static class HostInt8
         return TLanes.Select(TLanes.LessThan(TLanes.Create(InfinityBits), magnitude), default, bounded);
     }
 
-    /// <summary>Stores codes from −127 to 127. A value divided by its block's scale passes that by no more than its rounding.</summary>
+    /// <summary>Codes from −127 to 127. A value divided by its block's scale passes that by no more than its rounding.</summary>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    public static void StoreClamped<TLanes>(TLanes codes, ref byte destination)
-        where TLanes : struct, ILanes<TLanes>
-        => TLanes.StoreBytes(TLanes.Min(TLanes.Max(codes, TLanes.Create(-127)), TLanes.Create(127)), ref destination);
+    public static TLanes Clamp<TLanes>(TLanes codes)
+        where TLanes : struct, ILanes<TLanes> => TLanes.Min(TLanes.Max(codes, TLanes.Create(-127)), TLanes.Create(127));
 }

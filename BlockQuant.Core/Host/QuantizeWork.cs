@@ -14,12 +14,18 @@ internal readonly unsafe struct QuantizeWork<T, TSource, TFormat, TLanes>(T* sou
     where TLanes : unmanaged, ILanes<TLanes>
 {
     /// <summary>What a core's own cache holds beside the next item.</summary>
-    private const long OwnCacheBytes = 256 * 1024;
-
-    /// <summary>What it may take of the last cache.</summary>
-    private const long LastCacheBytes = 2048 * 1024;
+    private const long CachedBytes = 256 * 1024;
 
     private const int MaxBlocks = 64;
+
+    /// <summary>Rows of a strip that are asked for before they are needed.</summary>
+    private const long RowsAhead = 4;
+
+    /// <summary>A run's last line holds less of it than the others where memory is not aligned: it is the end of each vector that is asked for.</summary>
+    private const long LastOfLine = LineStream.Line - 1;
+
+    /// <summary>The most rows of blocks that leave a line each to the next blocks.</summary>
+    private const long MaxLeavingRows = 1024;
 
     private readonly T* source = source;
     private readonly byte* codes = codes;
@@ -28,7 +34,7 @@ internal readonly unsafe struct QuantizeWork<T, TSource, TFormat, TLanes>(T* sou
     private readonly float minScale = minScale;
     private readonly bool streamed = LineStream.IsWorthwhile(grid.Rows * grid.Columns);
     private readonly long blocksPerItem = Math.Clamp(
-        CachedBytes(grid) / sizeof(T) / (grid.BlockRows * grid.BlockColumns), 1, Math.Min(MaxBlocks, Math.Max(1, grid.ScaleColumns)));
+        CachedBytes / sizeof(T) / (grid.BlockRows * grid.BlockColumns), 1, Math.Min(MaxBlocks, Math.Max(1, grid.ScaleColumns)));
 
     private long ItemsPerRow => (grid.ScaleColumns + blocksPerItem - 1) / blocksPerItem;
 
@@ -46,56 +52,102 @@ internal readonly unsafe struct QuantizeWork<T, TSource, TFormat, TLanes>(T* sou
         ParallelRange.Run(work, items, wholeRows <= share ? wholeRows : Math.Max(chunk, share));
     }
 
-    /// <summary>bfloat16 is encoded faster than memory brings it, and gains by longer runs; but every core gets several items.</summary>
-    private static long CachedBytes(in ScaleGrid grid)
-        => typeof(T) != typeof(BFloat16)
-            ? OwnCacheBytes
-            : Math.Clamp(sizeof(T) * grid.Rows * grid.Columns / (4L * Environment.ProcessorCount), OwnCacheBytes, LastCacheBytes);
-
     public void Run(long begin, long end)
     {
-        TLanes* amax = stackalloc TLanes[MaxBlocks];
         using var stage = new HostWorkspace(LineStream.StageBytes);
-        for (long item = begin; item < end; item++)
+        if (grid.BlockRows == 1)
         {
-            long scaleRow = item / ItemsPerRow;
-            long first = (item - scaleRow * ItemsPerRow) * blocksPerItem;
-            int count = (int)Math.Min(blocksPerItem, grid.ScaleColumns - first);
-            Quantize(scaleRow, first, count, amax, streamed ? stage.Start : null);
+            QuantizeRows(begin, end, streamed ? stage.Start : null);
+        }
+        else
+        {
+            QuantizeStrips(begin, end, streamed ? stage.Start : null);
         }
 
         LineStream.Fence();
     }
 
+    /// <summary>Blocks of one row.</summary>
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
-    private void Quantize(long scaleRow, long firstBlock, int count, TLanes* amax, byte* stage)
+    private void QuantizeRows(long begin, long end, byte* stage)
     {
-        float* blockScales = scales + scaleRow * grid.ScaleColumns + firstBlock;
-        long column = grid.ColumnOf(firstBlock);
-        long begin = grid.RowOf(scaleRow) * grid.Columns + column;
-        long end = grid.RowOf(scaleRow + 1) * grid.Columns;
-        bool single = grid.BlockRows == 1;
-        if (!single)
+        for (long item = begin; item < end; item++)
         {
-            new Span<TLanes>(amax, count).Clear();
-            for (long start = begin; start < end; start += grid.Columns)
-            {
-                BlockRuns<T, TSource, TLanes>.MaxMagnitude(source + start, grid, firstBlock, count, amax);
-            }
-
-            BlockRuns<T, TSource, TLanes>.Scale<TFormat>(amax, count, minScale, blockScales);
-        }
-
-        for (long start = begin; start < end; start += grid.Columns)
-        {
-            if (single)
-            {
-                BlockRuns<T, TSource, TLanes>.Quantize<TFormat>(source + start, codes + start, grid, firstBlock, count, blockScales, minScale, stage);
-            }
-            else
-            {
-                BlockRuns<T, TSource, TLanes>.Encode<TFormat>(source + start, codes + start, grid, firstBlock, count, blockScales, stage);
-            }
+            Strip strip = StripOf(item);
+            BlockRuns<T, TSource, TLanes>.Quantize<TFormat>(
+                source + strip.Start, codes + strip.Start, grid, strip.FirstBlock, strip.Count, scales + strip.Scales, minScale, stage);
         }
     }
+
+    /// <summary>
+    /// Blocks of several rows, which are read twice: from memory for their largest magnitudes, then from the cache. After each row of one strip's codes
+    /// comes a row of the next strip's magnitudes, so that memory does not wait for codes.
+    /// </summary>
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    private void QuantizeStrips(long begin, long end, byte* stage)
+    {
+        TLanes* amax = stackalloc TLanes[MaxBlocks];
+        bool leavesLines = stage != null && BlockRuns<T, TSource, TLanes>.LeavesLines && grid.BlockRows <= MaxLeavingRows;
+        using var lines = new HostWorkspace(leavesLines ? grid.BlockRows * JoinedLines.Length : 0);
+        Strip strip = StripOf(begin);
+        new Span<TLanes>(amax, strip.Count).Clear();
+        for (long row = 0; row < strip.Rows; row++)
+        {
+            MaxMagnitude(strip, row, amax, RowsAhead * grid.Columns * sizeof(T));
+        }
+
+        bool left = false;
+        for (long item = begin; item < end; item++)
+        {
+            BlockRuns<T, TSource, TLanes>.Scale<TFormat>(amax, strip.Count, minScale, scales + strip.Scales);
+            Strip next = item + 1 < end ? StripOf(item + 1) : default;
+            Strip later = item + 2 < end ? StripOf(item + 2) : default;
+            bool leaves = leavesLines && strip.WholeBlocks == strip.Count && next.WholeBlocks > 0 && next.ScaleRow == strip.ScaleRow;
+            new Span<TLanes>(amax, next.Count).Clear();
+            for (long row = 0; row < Math.Max(strip.Rows, next.Rows); row++)
+            {
+                if (row < strip.Rows)
+                {
+                    long start = strip.Start + row * grid.Columns;
+                    long ahead = row + RowsAhead < next.Rows ? next.Start + (row + RowsAhead) * grid.Columns : later.Start + (row + RowsAhead - next.Rows) * grid.Columns;
+                    byte* line = lines.Start + row * JoinedLines.Length;
+                    BlockRuns<T, TSource, TLanes>.Encode<TFormat>(
+                        source + start, codes + start, grid, strip.FirstBlock, strip.Count, scales + strip.Scales, stage,
+                        (ahead - start) * sizeof(T) + LastOfLine, left ? line : null, leaves ? line : null);
+                }
+
+                if (row < next.Rows)
+                {
+                    MaxMagnitude(next, row, amax, 0);
+                }
+            }
+
+            left = leaves;
+            strip = next;
+        }
+    }
+
+    private void MaxMagnitude(in Strip strip, long row, TLanes* amax, long ahead)
+        => BlockRuns<T, TSource, TLanes>.MaxMagnitude(source + strip.Start + row * grid.Columns, grid, strip.FirstBlock, strip.Count, amax, ahead + LastOfLine);
+
+    private Strip StripOf(long item)
+    {
+        long scaleRow = item / ItemsPerRow;
+        long first = (item - scaleRow * ItemsPerRow) * blocksPerItem;
+        int count = (int)Math.Min(blocksPerItem, grid.ScaleColumns - first);
+        long row = grid.RowOf(scaleRow);
+        return new Strip(
+            scaleRow, first, count, grid.WholeBlocks(first, count, 2 * JoinedLines.Length), row * grid.Columns + grid.ColumnOf(first),
+            grid.RowOf(scaleRow + 1) - row, scaleRow * grid.ScaleColumns + first);
+    }
+
+    /// <summary>A few neighbouring blocks.</summary>
+    /// <param name="ScaleRow">Their row of blocks.</param>
+    /// <param name="FirstBlock">The first one's column of blocks.</param>
+    /// <param name="Count">Blocks.</param>
+    /// <param name="WholeBlocks">How many of them have as many columns as two vectors have codes.</param>
+    /// <param name="Start">Elements before their first.</param>
+    /// <param name="Rows">Rows.</param>
+    /// <param name="Scales">Scales before their first.</param>
+    private readonly record struct Strip(long ScaleRow, long FirstBlock, int Count, long WholeBlocks, long Start, long Rows, long Scales);
 }

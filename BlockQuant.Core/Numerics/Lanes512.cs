@@ -47,6 +47,20 @@ internal readonly struct Lanes512(Vector512<int> value) : ILanes<Lanes512>
         bytes.StoreUnsafe(ref destination);
     }
 
+    /// <summary>The low bytes of sixty-four lanes.</summary>
+    /// <param name="first">Lanes 0 to 15.</param>
+    /// <param name="second">Lanes 16 to 31.</param>
+    /// <param name="third">Lanes 32 to 47.</param>
+    /// <param name="fourth">Lanes 48 to 63.</param>
+    /// <param name="places">0, 4, 8 and so on: the permutation, which a loop keeps in a register.</param>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static Vector512<byte> LowBytes(Lanes512 first, Lanes512 second, Lanes512 third, Lanes512 fourth, Vector512<byte> places)
+    {
+        Vector512<byte> lower = Avx512Vbmi.PermuteVar64x8x2(first.value.AsByte(), places, second.value.AsByte());
+        Vector512<byte> upper = Avx512Vbmi.PermuteVar64x8x2(third.value.AsByte(), places, fourth.value.AsByte());
+        return Avx512F.InsertVector256(lower.AsInt32(), upper.AsInt32().GetLower(), 1).AsByte();
+    }
+
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static void StoreWords(Lanes512 value, ref ushort destination)
     {
