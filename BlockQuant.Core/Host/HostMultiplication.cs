@@ -11,8 +11,8 @@ public static unsafe class HostMultiplication
     /// <exception cref="ArgumentException">A shape, format or element type does not fit, or the output overlaps an operand.</exception>
     /// <remarks>
     /// Source: finegrained-fp8 <c>w8a8_block_fp8_matmul</c> and the block-wise INT8 <c>int8_gemm</c>. M, N and K need not be multiples of
-    /// anything. The order of an element's sum depends on K, the scale blocks and the width of the machine's vectors alone, so a row of C is the
-    /// same whatever the other rows are and however many, bit for bit.
+    /// anything. The order of an element's sum depends on K, the scale blocks and the machine's vector instructions alone, so a row of C is the
+    /// same whatever the other rows are and however many, bit for bit. A sum of INT8 inside a scale block is exact.
     /// </remarks>
     public static void Multiply<T>(QuantizedMatrix activations, QuantizedMatrix weights, Span<T> output, ReadOnlySpan<float> bias = default)
         where T : unmanaged

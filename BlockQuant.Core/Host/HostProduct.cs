@@ -18,7 +18,7 @@ internal readonly unsafe struct HostRows(long first, int* indices, long count)
 }
 
 /// <summary>C = A·Bᵀ: float32 over one <see cref="DepthPiece"/> at a time, then scaled and added.</summary>
-/// <remarks>The order of an element's sum depends on the pieces and the width of the vectors alone: not on other rows or columns, nor on how many.</remarks>
+/// <remarks>The order of an element's sum depends on the pieces and the machine's vectors alone: not on other rows or columns, nor on how many.</remarks>
 internal static class HostProduct
 {
     /// <summary>Rows of activations that are decoded at a time.</summary>
@@ -31,18 +31,19 @@ internal static class HostProduct
         switch (width)
         {
             case VectorWidth.Bits512:
-                Run<Lanes512>(activations, weights, sink, rows, n, begin, end);
+                Run<Lanes512>(activations, weights, sink, rows, n, begin, end, width);
                 break;
             case VectorWidth.Bits256:
-                Run<Lanes256>(activations, weights, sink, rows, n, begin, end);
+                Run<Lanes256>(activations, weights, sink, rows, n, begin, end, width);
                 break;
             default:
-                Run<Lanes128>(activations, weights, sink, rows, n, begin, end);
+                Run<Lanes128>(activations, weights, sink, rows, n, begin, end, width);
                 break;
         }
     }
 
-    private static void Run<TLanes>(in HostOperand activations, in HostOperand weights, in HostSink sink, HostRows rows, long n, long begin, long end)
+    private static void Run<TLanes>(
+        in HostOperand activations, in HostOperand weights, in HostSink sink, HostRows rows, long n, long begin, long end, VectorWidth width)
         where TLanes : unmanaged, ILanes<TLanes>
     {
         if (rows.Count == 0 || n == 0)
@@ -53,7 +54,15 @@ internal static class HostProduct
         DepthPiece[] pieces = DepthPiece.Cut(activations, weights, begin, end);
         for (long row = 0; row < rows.Count; row += MaxRows)
         {
-            ProductWork<TLanes>.Run(activations, weights, sink, rows.Slice(row, Math.Min(MaxRows, rows.Count - row)), n, pieces);
+            HostRows slice = rows.Slice(row, Math.Min(MaxRows, rows.Count - row));
+            if (Int8ProductWork.Takes(activations, weights, width))
+            {
+                Int8ProductWork.Run(activations, weights, sink, slice, n, pieces);
+            }
+            else
+            {
+                ProductWork<TLanes>.Run(activations, weights, sink, slice, n, pieces);
+            }
         }
     }
 }
