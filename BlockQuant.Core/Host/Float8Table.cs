@@ -9,7 +9,7 @@ namespace BlockQuant.Host;
 /// puts them side by side; an e4m3 value has no bits below its bfloat16. A permutation of the codes beforehand, the cheaper for having one source,
 /// makes up for the order that unpacking leaves.
 /// </summary>
-internal static unsafe class Float8Table
+internal readonly unsafe struct Float8Table
 {
     private const int Codes = 64;
 
@@ -19,8 +19,42 @@ internal static unsafe class Float8Table
     private static readonly Vector512<byte> UpperBytes1 = Table(64, 8);
     private static readonly Vector512<byte> Places = PlacesBeforeUnpacking();
 
+    private readonly Vector512<byte> lower0;
+    private readonly Vector512<byte> lower1;
+    private readonly Vector512<byte> upper0;
+    private readonly Vector512<byte> upper1;
+    private readonly Vector512<byte> places;
+
+    private Float8Table(Vector512<byte> lower0, Vector512<byte> lower1, Vector512<byte> upper0, Vector512<byte> upper1, Vector512<byte> places)
+    {
+        this.lower0 = lower0;
+        this.lower1 = lower1;
+        this.upper0 = upper0;
+        this.upper1 = upper1;
+        this.places = places;
+    }
+
     /// <summary>Whether the machine has the permutations.</summary>
     public static bool IsSupported => Avx512Vbmi.IsSupported;
+
+    /// <summary>The table, for a loop to keep in registers.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static Float8Table Load() => new(LowerBytes0, LowerBytes1, UpperBytes0, UpperBytes1, Places);
+
+    /// <summary>The values of 64 codes.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public void Decode(byte* source, out Vector512<float> first, out Vector512<float> second, out Vector512<float> third, out Vector512<float> fourth)
+    {
+        Vector512<byte> codes = Avx512Vbmi.PermuteVar64x8(Vector512.Load(source), places);
+        Vector512<byte> lower = Avx512Vbmi.PermuteVar64x8x2(lower0, codes, lower1);
+        Vector512<byte> upper = Vector512.ConditionalSelect(Vector512.Create((byte)0x80), codes, Avx512Vbmi.PermuteVar64x8x2(upper0, codes, upper1));
+        Vector512<byte> low = Avx512BW.UnpackLow(lower, upper);
+        Vector512<byte> high = Avx512BW.UnpackHigh(lower, upper);
+        first = EvenWords(low);
+        second = OddWords(low);
+        third = EvenWords(high);
+        fourth = OddWords(high);
+    }
 
     /// <summary>Decodes all whole groups of 64 codes, times a factor, and returns how many codes that were.</summary>
     [MethodImpl(MethodImplOptions.AggressiveOptimization | MethodImplOptions.NoInlining)]
@@ -28,26 +62,17 @@ internal static unsafe class Float8Table
         where T : unmanaged
         where TTarget : struct, ILaneTarget<T>
     {
-        Vector512<byte> lower0 = LowerBytes0;
-        Vector512<byte> lower1 = LowerBytes1;
-        Vector512<byte> upper0 = UpperBytes0;
-        Vector512<byte> upper1 = UpperBytes1;
-        Vector512<byte> places = Places;
-        Vector512<byte> sign = Vector512.Create((byte)0x80);
+        Float8Table table = Load();
         Vector512<float> factors = Vector512.Create(factor);
         long index = 0;
         for (; index <= length - Codes; index += Codes)
         {
-            Vector512<byte> codes = Avx512Vbmi.PermuteVar64x8(Vector512.Load(source + index), places);
-            Vector512<byte> lower = Avx512Vbmi.PermuteVar64x8x2(lower0, codes, lower1);
-            Vector512<byte> upper = Vector512.ConditionalSelect(sign, codes, Avx512Vbmi.PermuteVar64x8x2(upper0, codes, upper1));
-            Vector512<byte> low = Avx512BW.UnpackLow(lower, upper);
-            Vector512<byte> high = Avx512BW.UnpackHigh(lower, upper);
+            table.Decode(source + index, out Vector512<float> first, out Vector512<float> second, out Vector512<float> third, out Vector512<float> fourth);
             T* target = destination + index;
-            TTarget.Store(ref target[0], Scale(EvenWords(low), factors));
-            TTarget.Store(ref target[16], Scale(OddWords(low), factors));
-            TTarget.Store(ref target[32], Scale(EvenWords(high), factors));
-            TTarget.Store(ref target[48], Scale(OddWords(high), factors));
+            TTarget.Store(ref target[0], Scale(first, factors));
+            TTarget.Store(ref target[16], Scale(second, factors));
+            TTarget.Store(ref target[32], Scale(third, factors));
+            TTarget.Store(ref target[48], Scale(fourth, factors));
         }
 
         return index;
@@ -57,12 +82,7 @@ internal static unsafe class Float8Table
     [MethodImpl(MethodImplOptions.AggressiveOptimization | MethodImplOptions.NoInlining)]
     public static float Multiply(float* left, float* leftScales, Float8E4M3* right, float* rightScales, DepthPiece[] pieces)
     {
-        Vector512<byte> lower0 = LowerBytes0;
-        Vector512<byte> lower1 = LowerBytes1;
-        Vector512<byte> upper0 = UpperBytes0;
-        Vector512<byte> upper1 = UpperBytes1;
-        Vector512<byte> places = Places;
-        Vector512<byte> sign = Vector512.Create((byte)0x80);
+        Float8Table table = Load();
         Lanes512 total = default;
         for (int i = 0; i < pieces.Length; i++)
         {
@@ -73,15 +93,11 @@ internal static unsafe class Float8Table
             for (int k = 0; k < piece.Length; k += Codes)
             {
                 HostVectors.PrefetchStream(weights + k);
-                Vector512<byte> codes = Avx512Vbmi.PermuteVar64x8(Vector512.Load((byte*)(weights + k)), places);
-                Vector512<byte> lower = Avx512Vbmi.PermuteVar64x8x2(lower0, codes, lower1);
-                Vector512<byte> upper = Vector512.ConditionalSelect(sign, codes, Avx512Vbmi.PermuteVar64x8x2(upper0, codes, upper1));
-                Vector512<byte> low = Avx512BW.UnpackLow(lower, upper);
-                Vector512<byte> high = Avx512BW.UnpackHigh(lower, upper);
-                sum = MultiplyAdd(activations + k, EvenWords(low), sum);
-                sum = MultiplyAdd(activations + k + 16, OddWords(low), sum);
-                sum = MultiplyAdd(activations + k + 32, EvenWords(high), sum);
-                sum = MultiplyAdd(activations + k + 48, OddWords(high), sum);
+                table.Decode((byte*)(weights + k), out Vector512<float> first, out Vector512<float> second, out Vector512<float> third, out Vector512<float> fourth);
+                sum = MultiplyAdd(activations + k, first, sum);
+                sum = MultiplyAdd(activations + k + 16, second, sum);
+                sum = MultiplyAdd(activations + k + 32, third, sum);
+                sum = MultiplyAdd(activations + k + 48, fourth, sum);
             }
 
             total = RowProduct<Float8E4M3, Float8LaneFormat, Lanes512>.Promote(

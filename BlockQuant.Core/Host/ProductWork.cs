@@ -29,7 +29,7 @@ internal readonly unsafe struct ProductWork<TLanes> : IRangeWork
     private readonly long n;
     private readonly int columns;
 
-    /// <summary>Whether one row of activations meets weights that can be decoded in registers.</summary>
+    /// <summary>Whether one row of activations, or a few, meet weights that can be decoded in registers.</summary>
     private readonly bool inRegisters;
 
     /// <summary>[piece][row][padded depth]: rows as far apart as the matrix's would share a few sets of the cache.</summary>
@@ -47,7 +47,8 @@ internal readonly unsafe struct ProductWork<TLanes> : IRangeWork
         this.pieces = pieces;
         this.n = n;
         this.columns = columns;
-        inRegisters = rows.Count == 1 && weights.Cast is null && Array.TrueForAll(pieces, piece => piece.Length % HostDecoder.Granule == 0);
+        inRegisters = (rows.Count == 1 || (rows.Count <= FewRows && typeof(TLanes) == typeof(Lanes512) && Float8Rows.Takes(weights)))
+            && weights.Cast is null && Array.TrueForAll(pieces, piece => piece.Length % HostDecoder.Granule == 0);
         this.decoded = decoded;
         this.scales = scales;
     }
@@ -73,7 +74,16 @@ internal readonly unsafe struct ProductWork<TLanes> : IRangeWork
     {
         if (inRegisters)
         {
-            MultiplyRow(begin * columns, Math.Min(n, end * columns));
+            long last = Math.Min(n, end * columns);
+            if (rows.Count == 1)
+            {
+                MultiplyRow(begin * columns, last);
+            }
+            else
+            {
+                MultiplyRows(begin * columns, last);
+            }
+
             return;
         }
 
@@ -132,6 +142,39 @@ internal readonly unsafe struct ProductWork<TLanes> : IRangeWork
             }
 
             sink.Store(rows[0], column, count, values);
+        }
+    }
+
+    /// <summary>A few rows of activations times the weights' rows from <paramref name="begin"/> to <paramref name="end"/>, each read from memory once.</summary>
+    private void MultiplyRows(long begin, long end)
+    {
+        const int Rows = Float8Rows.Rows;
+        float* values = stackalloc float[FewRows * HostSink.MaxCount];
+        float* group = stackalloc float[Rows * Float8Rows.Columns];
+        int height = (int)rows.Count;
+        for (long column = begin; column < end; column += HostSink.MaxCount)
+        {
+            int count = (int)Math.Min(HostSink.MaxCount, end - column);
+            for (int c = 0; c < count; c += Float8Rows.Columns)
+            {
+                int next = Math.Min(c + 1, count - 1);
+                for (int row = 0; row < height; row += Rows)
+                {
+                    Float8Rows.Multiply(
+                        decoded, scales, height, row, weights.Row(column + c), weights.Row(column + next), weights.RowScales(column + c),
+                        weights.RowScales(column + next), pieces, group);
+                    for (int r = 0; r < Math.Min(Rows, height - row); r++)
+                    {
+                        values[(row + r) * HostSink.MaxCount + c] = group[r];
+                        values[(row + r) * HostSink.MaxCount + next] = group[c == next ? r : Rows + r];
+                    }
+                }
+            }
+
+            for (int row = 0; row < height; row++)
+            {
+                sink.Store(rows[row], column, count, values + row * HostSink.MaxCount);
+            }
         }
     }
 

@@ -95,6 +95,23 @@ internal sealed class HostMultiplicationTests(VectorWidth width)
             }).Check(Properties.Cases(60));
 
     [Test]
+    public void A_few_rows_are_those_of_many([Values] ElementFormat format, [Range(2, 9)] int m)
+    {
+        // Whole granules of depth, which a few rows of FP8 take in registers; columns that fill no group.
+        var random = new Random(m);
+        const int K = 448;
+        const int Many = 20;
+        int n = 64 + random.Next(1, 9);
+        QuantizedMatrix a = AlignedMatrix(random, Many, K, new QuantizationScheme(format, ScaleGranularity.TokenGroup, new BlockShape(1, 128)));
+        QuantizedMatrix b = AlignedMatrix(random, n, K, new QuantizationScheme(format, ScaleGranularity.Block, new BlockShape(128, 192)));
+        var all = new float[Many * n];
+        HostMultiplication.Multiply<float>(a, b, all, default, width);
+        var few = new float[m * n];
+        HostMultiplication.Multiply<float>(new QuantizedMatrix(a.Codes[..(m * K)], m, K, a.Scales[..(m * (int)a.ScaleColumns)], a.Scheme), b, few, default, width);
+        few.AsSpan().SequenceEqual(all.AsSpan(0, m * n)).Should().BeTrue();
+    }
+
+    [Test]
     public void An_empty_depth_gives_the_bias_and_an_empty_output_nothing([Values(2, 20)] int m)
     {
         var empty = new QuantizedMatrix(default, m, 0, new float[m], QuantizationScheme.Fp8Token);
