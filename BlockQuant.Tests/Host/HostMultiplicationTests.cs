@@ -103,7 +103,7 @@ internal sealed class HostMultiplicationTests(VectorWidth width)
         const int Many = 20;
         int n = 64 + random.Next(1, 9);
         QuantizedMatrix a = AlignedMatrix(random, Many, K, new QuantizationScheme(format, ScaleGranularity.TokenGroup, new BlockShape(1, 128)));
-        QuantizedMatrix b = AlignedMatrix(random, n, K, new QuantizationScheme(format, ScaleGranularity.Block, new BlockShape(128, 192)));
+        QuantizedMatrix b = AlignedMatrix(random, n, K, new QuantizationScheme(format, ScaleGranularity.Block, new BlockShape(32, 192)));
         var all = new float[Many * n];
         HostMultiplication.Multiply<float>(a, b, all, default, width);
         var few = new float[m * n];
