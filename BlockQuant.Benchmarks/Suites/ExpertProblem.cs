@@ -122,6 +122,13 @@ internal sealed class ExpertProblem : IDisposable
     /// <summary>A product of bfloat16 rows in any order.</summary>
     public void SortAndMultiply()
     {
+        if (call.Plan.Kind == HopperKernelKind.BatchedDecode)
+        {
+            var operands = new BatchedQuantizeOperands { Matrix = quantizing, Ids = places.Ids, IdCount = places.IdCount, Experts = places.Experts };
+            HopperKernels.Current.BatchedQuantize(ElementKind.BFloat16, operands, ids.Length, timer.Stream);
+            HopperKernels.Current.Matmul(call with { Ids = places.Ids }, timer.Stream);
+            return;
+        }
         HopperKernels.Current.ExpertPlaces(places, timer.Stream);
         VectorKernels.Current.Launch(VectorKernel.Placed<BFloat16Element>.QuantizeGroups, quantizing, timer.Stream);
         HopperKernels.Current.Matmul(call, timer.Stream);

@@ -9,6 +9,9 @@ internal static class HopperExpertScheduler
     /// <summary>The most experts that the kernel that sorts rows by expert counts.</summary>
     public const int MaxBatchedExperts = 1024;
 
+    // A warp sorts them, a row a lane.
+    private const int MaxWarpRows = 32;
+
     /// <summary>Rows that an expert has at most, on average, where the weights are still the larger operand of every tile.</summary>
     private const int MaxDecodeRows = 32;
 
@@ -30,7 +33,7 @@ internal static class HopperExpertScheduler
         ArgumentOutOfRangeException.ThrowIfNegativeOrZero(k);
         ArgumentOutOfRangeException.ThrowIfNegativeOrZero(multiprocessors);
         if (rows <= (long)MaxDecodeRows * experts)
-            return Batched(rows, experts, n);
+            return Decode(rows, experts);
         // Wide tiles multiply fastest, but an expert of little more than 128 rows has them read its weights twice. Reading them once pays
         // where tiles are deep, so that their fixed cost counts little, and where there would be fewer wide ones than multiprocessors.
         bool ragged = rows <= (long)MaxRaggedRows * experts && k >= MinRaggedDepth;
@@ -42,9 +45,7 @@ internal static class HopperExpertScheduler
         return new HopperPlan(HopperKernelKind.GroupedPrefill, tileM, 128, 1, 8);
     }
 
-    /// <summary>
-    /// The plan for rows in any order: the smallest tile that holds what an expert has, when it has twice the average.
-    /// </summary>
+    /// <summary>The plan for rows in any order.</summary>
     /// <param name="rows">Rows, at least 1.</param>
     /// <param name="experts">Experts, at least 1.</param>
     /// <param name="n">Weight rows of an expert, at least 1.</param>
@@ -54,6 +55,13 @@ internal static class HopperExpertScheduler
         ArgumentOutOfRangeException.ThrowIfNegativeOrZero(rows);
         ArgumentOutOfRangeException.ThrowIfNegativeOrZero(experts);
         ArgumentOutOfRangeException.ThrowIfNegativeOrZero(n);
+        // Such rows have tiles of 8 whoever owns them: where one expert has them all, its weights come from memory once all the same.
+        return rows <= MaxWarpRows ? new HopperPlan(HopperKernelKind.BatchedDecode, 8, 128, 1, 1) : Decode(rows, experts);
+    }
+
+    // The smallest tile that holds what an expert has, when it has twice the average.
+    private static HopperPlan Decode(long rows, int experts)
+    {
         double likely = 2.0 * rows / experts;
         return new HopperPlan(HopperKernelKind.GroupedDecode, likely <= 16 ? 16 : likely <= 32 ? 32 : 64, 128, 1, 16);
     }

@@ -17,6 +17,9 @@ internal enum HopperKernelKind
 
     /// <summary><see cref="Decode"/> over rows sorted by expert: tiles of 128 weight rows and 16 to 64 rows, K not split.</summary>
     GroupedDecode,
+
+    /// <summary><see cref="GroupedDecode"/> over rows in any order, so few that they are sorted on the way: tiles of 128 weight rows and 8 rows.</summary>
+    BatchedDecode,
 }
 
 /// <summary>How one block-scaled FP8 matmul runs on a Hopper GPU.</summary>

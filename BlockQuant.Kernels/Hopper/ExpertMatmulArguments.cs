@@ -20,6 +20,9 @@ internal struct ExpertMatmulArguments
     public long TileOffsets;
     public int Experts;
 
+    /// <summary>For <see cref="BatchedDecodeKernel"/> alone, in place of <see cref="Ends"/> and <see cref="TileOffsets"/>.</summary>
+    public long Ids;
+
     /// <summary>For <see cref="GroupedDecodeKernel"/> alone, its last.</summary>
     public long OutputRows;
 
@@ -30,7 +33,7 @@ internal struct ExpertMatmulArguments
     public static ExpertMatmulArguments Of(in ExpertMatmulCall call)
     {
         // Sixteen bytes at a time from prefill, four elements at a time from decode.
-        int chunk = call.Plan.Kind == HopperKernelKind.GroupedDecode ? 4 * call.ElementBytes : 16;
+        int chunk = call.Plan.Kind != HopperKernelKind.GroupedPrefill ? 4 * call.ElementBytes : 16;
         long outputPitch = (long)call.N * call.ElementBytes;
         return new ExpertMatmulArguments
         {
@@ -48,6 +51,7 @@ internal struct ExpertMatmulArguments
             Ends = call.Ends,
             TileOffsets = call.TileOffsets,
             Experts = call.Experts,
+            Ids = call.Ids,
             OutputRows = call.OutputRows,
             GroupM = call.Plan.GroupM,
         };
@@ -63,7 +67,8 @@ internal struct ExpertMatmulArguments
     /// <summary>Blocks of the launch, which depend on shapes alone.</summary>
     public static int Blocks(in ExpertMatmulCall call, int multiprocessors)
     {
-        long tiles = ExpertTileMap.RowTiles(call.Rows, call.Experts, call.Plan.TileM) * HopperKernels.Tiles(call.N, call.Plan.TileN);
-        return Math.Min(checked((int)tiles), multiprocessors);
+        long rowTiles = Math.Min(call.Rows, ExpertTileMap.RowTiles(call.Rows, call.Experts, call.Plan.TileM));
+        long tiles = rowTiles * HopperKernels.Tiles(call.N, call.Plan.TileN);
+        return call.Plan.Kind == HopperKernelKind.BatchedDecode ? checked((int)tiles) : (int)Math.Min(tiles, multiprocessors);
     }
 }

@@ -41,13 +41,16 @@ internal readonly record struct ExpertMatmulCall
     /// <summary>Scales of B, float32 [E, ⌈N/128⌉, ⌈K/128⌉].</summary>
     public required IntPtr WeightScales { get; init; }
 
-    /// <summary>Where each expert's rows end, int32 [E].</summary>
-    public required IntPtr Ends { get; init; }
+    /// <summary>Where each expert's rows end, int32 [E]; zero for <see cref="HopperKernelKind.BatchedDecode"/>.</summary>
+    public IntPtr Ends { get; init; }
 
-    /// <summary>The first row tile of each expert for the plan's rows a tile, and behind them the number in use, int32 [E + 1].</summary>
-    public required IntPtr TileOffsets { get; init; }
+    /// <summary>The first row tile of each expert for the plan's rows a tile, and behind them the number in use, int32 [E + 1]; zero for <see cref="HopperKernelKind.BatchedDecode"/>.</summary>
+    public IntPtr TileOffsets { get; init; }
 
-    /// <summary>The row of C that each row of A gives, int32 [S], for decode; zero where they are the same.</summary>
+    /// <summary>The expert of each row of C, int32 [S], for <see cref="HopperKernelKind.BatchedDecode"/>: A has them sorted by it.</summary>
+    public IntPtr Ids { get; init; }
+
+    /// <summary>The row of C that each row of A gives, int32 [S], for <see cref="HopperKernelKind.GroupedDecode"/>; zero where they are the same.</summary>
     public IntPtr OutputRows { get; init; }
 
     /// <summary>C.</summary>

@@ -1,5 +1,6 @@
 using System.Runtime.InteropServices;
 using BlockQuant.Kernels.Portable;
+using BlockQuant.Kernels.Vector;
 
 namespace BlockQuant.Kernels.Hopper;
 
@@ -37,4 +38,16 @@ internal struct ExpertPlaceOperands
     public long StatusCount;
     public int Experts;
     public int TileM;
+}
+
+/// <summary><see cref="BatchedQuantizeArguments"/> as the compiled kernels take them.</summary>
+[StructLayout(LayoutKind.Sequential)]
+internal struct BatchedQuantizeOperands
+{
+    public VectorOperands Matrix;
+    public IntPtr Ids;
+    public long IdCount;
+    public IntPtr Status;
+    public long StatusCount;
+    public int Experts;
 }

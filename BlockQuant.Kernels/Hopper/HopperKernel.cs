@@ -16,6 +16,9 @@ internal sealed record HopperKernel(
     private static readonly int[] PrefillWidths = [32, 64, 128, 144, 192, 256];
     private static readonly int[] DecodeTokens = [8, 16, 32, 64, 128];
     private static readonly int[] GroupedDecodeTokens = [16, 32, 64];
+    private static readonly (ElementKind Element, string Name)[] QuantizedElements =
+        [(ElementKind.BFloat16, "bf16"), (ElementKind.Float16, "f16"), (ElementKind.Float32, "f32")];
+
     private static readonly int[] Int8Widths = [128, 192, 256];
     private static readonly int[] QuantizeWidths = [128, 256];
 
@@ -29,6 +32,8 @@ internal sealed record HopperKernel(
         GroupedRagged,
         ExpertTiles,
         ExpertPlaces,
+        BatchedDecode,
+        .. QuantizedElements.Select(element => BatchedQuantize(element.Element, element.Name)),
         .. Int8Widths.Select(width => Int8("int8_prefill", "Tile", width)),
         .. QuantizeWidths.Select(width => Int8("int8_quantize", "Quantize", width)),
         .. DecodeTokens.Select(Int8Decode),
@@ -44,6 +49,12 @@ internal sealed record HopperKernel(
     /// <summary>Where in <see cref="All"/> the kernel is that sorts rows by expert.</summary>
     public static int ExpertPlacesIndex { get; } = All.ToList().IndexOf(ExpertPlaces);
 
+    /// <summary>Where in <see cref="All"/> the kernel is that sorts and quantizes rows of a type for <see cref="BatchedDecodeKernel"/>.</summary>
+    public static int BatchedQuantizeIndex(ElementKind element) =>
+        BatchedDecodeIndex + 1 + Array.FindIndex(QuantizedElements, quantized => quantized.Element == element);
+
+    private static int BatchedDecodeIndex { get; } = All.ToList().IndexOf(BatchedDecode);
+
     private static readonly int FirstInt8 = All.Count - Int8Widths.Length - QuantizeWidths.Length - DecodeTokens.Length;
 
     /// <summary>Where in <see cref="All"/> the kernel of a plan is.</summary>
@@ -51,6 +62,8 @@ internal sealed record HopperKernel(
     {
         if (plan.Kind == HopperKernelKind.GroupedPrefill)
             return plan.TileN == GroupedPrefillKernel.TileN ? GroupedPrefillIndex : GroupedRaggedIndex;
+        if (plan.Kind == HopperKernelKind.BatchedDecode)
+            return BatchedDecodeIndex;
         var (widths, extent, first) = plan.Kind switch
         {
             HopperKernelKind.Prefill => (PrefillWidths, plan.TileN, 0),
@@ -75,6 +88,13 @@ internal sealed record HopperKernel(
 
     private static HopperKernel ExpertPlaces => new(
         "expert_places", typeof(ExpertPreparation), nameof(ExpertPreparation.Places), ExpertPlacesKernel.MaxLanes, 1, 0);
+
+    private static HopperKernel BatchedDecode => new(
+        "batched_decode", typeof(BatchedDecodeKernel), nameof(BatchedDecodeKernel.Run), BatchedDecodeKernel.Threads, 2,
+        BatchedDecodeKernel.SharedBytes);
+
+    private static HopperKernel BatchedQuantize(ElementKind element, string name) => new(
+        $"batched_quantize_{name}", typeof(BatchedQuantizeKernel), element.ToString(), BatchedQuantizeKernel.Threads, 4, 0);
 
     /// <summary>Where in <see cref="All"/> the INT8 kernel of a plan is.</summary>
     /// <param name="plan">The plan.</param>

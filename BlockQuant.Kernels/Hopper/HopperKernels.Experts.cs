@@ -18,20 +18,31 @@ internal sealed unsafe partial class HopperKernels
     public void ExpertPlaces(ExpertPlaceOperands operands, IntPtr stream) =>
         Launch(HopperKernel.ExpertPlacesIndex, HopperKernel.All[HopperKernel.ExpertPlacesIndex].Threads, &operands, stream);
 
+    /// <summary>Sorts few rows by expert and quantizes them.</summary>
+    public void BatchedQuantize(ElementKind element, BatchedQuantizeOperands operands, long rows, IntPtr stream)
+    {
+        void** arguments = stackalloc void*[] { &operands };
+        Launch(
+            HopperKernel.BatchedQuantizeIndex(element), BatchedQuantizeKernel.Blocks(rows, operands.Matrix.Columns), 1, arguments, stream);
+    }
+
     /// <summary>Starts a product of sorted rows in <paramref name="stream"/>. The grid depends on shapes alone.</summary>
     public void Matmul(in ExpertMatmulCall call, IntPtr stream)
     {
-        bool decode = call.Plan.Kind == HopperKernelKind.GroupedDecode;
         var matmul = ExpertMatmulArguments.Of(call);
         byte* space = stackalloc byte[2 * sizeof(TensorMap) + 63];
         var maps = (TensorMap*)(((nint)space + 63) & ~63);
         TensorMap.EncodeBytes(maps, call.Activations, call.Rows, call.K, call.K, ExpertMatmulArguments.BoxRows(call));
         TensorMap.EncodeBytes(maps + 1, call.Weights, (long)call.Experts * call.N, call.K, call.K, call.Plan.TileN);
+        // The kernel that sorts rows itself has two parameters fewer: of the pointers the driver reads no more than it takes.
+        bool sorts = call.Plan.Kind == HopperKernelKind.BatchedDecode;
+        void* last = call.Plan.Kind == HopperKernelKind.GroupedDecode ? &matmul.OutputRows : &matmul.GroupM;
         void** arguments = stackalloc void*[]
         {
             &matmul.Output, &matmul.OutputPitch, &matmul.OutputType, &matmul.Vector, &matmul.RowScales, &matmul.RowPitch,
-            &matmul.BlockPitch, &matmul.WeightScales, &matmul.Rows, &matmul.Columns, &matmul.Depth, &matmul.Ends, &matmul.TileOffsets,
-            &matmul.Experts, decode ? (void*)&matmul.OutputRows : &matmul.GroupM, maps, maps + 1,
+            &matmul.BlockPitch, &matmul.WeightScales, &matmul.Rows, &matmul.Columns, &matmul.Depth,
+            sorts ? &matmul.Ids : &matmul.Ends, sorts ? &matmul.Experts : &matmul.TileOffsets, sorts ? maps : &matmul.Experts,
+            sorts ? maps + 1 : last, maps, maps + 1,
         };
         Launch(HopperKernel.IndexOf(call.Plan), ExpertMatmulArguments.Blocks(call, multiprocessors), 1, arguments, stream);
     }

@@ -89,7 +89,9 @@ internal static class HopperExperts
             StatusCount = status.Length,
         };
         kernels.ExpertTiles(tiles, handle);
-        kernels.Matmul(Call(activations, weights, output, plan, Address(offsets) + experts.Lead * sizeof(int), Address(tileOffsets)), handle);
+        kernels.Matmul(
+            Call(activations, weights, output, plan) with { Ends = Address(offsets) + experts.Lead * sizeof(int), TileOffsets = Address(tileOffsets) },
+            handle);
     }
 
     /// <summary>C [S, N] of rows in any order: sorts them by expert, quantizes them into that order, and writes each product to its row.</summary>
@@ -108,9 +110,15 @@ internal static class HopperExperts
     {
         var parts = new WorkspaceParts(workspace);
         QuantizedView<TCode> codes = Quantized(weights, activations.Rows, ref parts);
+        IntPtr handle = device.BindCudaStream(device.Ordered(stream));
+        if (plan.Kind == HopperKernelKind.BatchedDecode)
+        {
+            BatchedFew(activations, weights, expertIds, output, codes, status, plan, handle);
+            return;
+        }
+
         ArrayView<int> tileOffsets = parts.Take(ExpertIndices.TileOffsetsLength(weights.Experts));
         ArrayView<int> ends = parts.Take(weights.Experts), places = parts.Take(activations.Rows), rows = parts.Take(activations.Rows);
-        IntPtr handle = device.BindCudaStream(device.Ordered(stream));
         HopperKernels kernels = HopperKernels.Current;
         var sorting = new ExpertPlaceOperands
         {
@@ -130,7 +138,47 @@ internal static class HopperExperts
             TileM = plan.TileM,
         };
         kernels.ExpertPlaces(sorting, handle);
-        var quantizing = new VectorOperands
+        VectorOperands quantizing = Quantizing(activations, codes) with { Places = Address(places), PlaceCount = places.Length };
+        VectorKernels.Current.Launch(Quantizer(Element<T>.Kind(nameof(activations))), quantizing, handle);
+        kernels.Matmul(
+            Call(codes, weights, output, plan) with { Ends = Address(ends), TileOffsets = Address(tileOffsets), OutputRows = Address(rows) }, handle);
+    }
+
+    /// <summary>The device address of a view; zero where it is empty.</summary>
+    public static IntPtr Address<T>(ArrayView<T> view)
+        where T : unmanaged
+        => view.Length == 0 ? 0 : view.LoadEffectiveAddressAsPtr();
+
+    // For rows so few that the quantizer and the product find their order themselves.
+    private static void BatchedFew<TCode, T>(
+        MatrixView<T> activations,
+        ExpertWeightsView<TCode> weights,
+        ArrayView<int> expertIds,
+        MatrixView<T> output,
+        QuantizedView<TCode> codes,
+        ArrayView<int> status,
+        HopperPlan plan,
+        IntPtr stream)
+        where TCode : unmanaged
+        where T : unmanaged
+    {
+        var quantizing = new BatchedQuantizeOperands
+        {
+            Matrix = Quantizing(activations, codes),
+            Ids = Address(expertIds),
+            IdCount = expertIds.Length,
+            Status = Address(status),
+            StatusCount = status.Length,
+            Experts = weights.Experts,
+        };
+        HopperKernels.Current.BatchedQuantize(Element<T>.Kind(nameof(activations)), quantizing, activations.Rows, stream);
+        HopperKernels.Current.Matmul(Call(codes, weights, output, plan) with { Ids = Address(expertIds) }, stream);
+    }
+
+    private static VectorOperands Quantizing<TCode, T>(MatrixView<T> activations, QuantizedView<TCode> codes)
+        where TCode : unmanaged
+        where T : unmanaged
+        => new()
         {
             Source = Address(activations.Data),
             SourceVectors = activations.Data.LengthInBytes / 16,
@@ -138,19 +186,9 @@ internal static class HopperExperts
             OutputVectors = codes.Codes.Data.LengthInBytes / 16,
             OutputScales = Address(codes.Scales.Data),
             OutputScaleCount = codes.Scales.Data.Length,
-            Places = Address(places),
-            PlaceCount = places.Length,
             Columns = activations.Columns,
             Length = activations.Data.Length,
         };
-        VectorKernels.Current.Launch(Quantizer(Element<T>.Kind(nameof(activations))), quantizing, handle);
-        kernels.Matmul(Call(codes, weights, output, plan, Address(ends), Address(tileOffsets)) with { OutputRows = Address(rows) }, handle);
-    }
-
-    /// <summary>The device address of a view; zero where it is empty.</summary>
-    public static IntPtr Address<T>(ArrayView<T> view)
-        where T : unmanaged
-        => view.Length == 0 ? 0 : view.LoadEffectiveAddressAsPtr();
 
     private static VectorKernel Quantizer(ElementKind kind) => kind switch
     {
@@ -160,7 +198,7 @@ internal static class HopperExperts
     };
 
     private static ExpertMatmulCall Call<TCode, T>(
-        QuantizedView<TCode> activations, ExpertWeightsView<TCode> weights, MatrixView<T> output, HopperPlan plan, IntPtr ends, IntPtr tileOffsets)
+        QuantizedView<TCode> activations, ExpertWeightsView<TCode> weights, MatrixView<T> output, HopperPlan plan)
         where TCode : unmanaged
         where T : unmanaged
         => new()
@@ -176,8 +214,6 @@ internal static class HopperExperts
             ScaleBlockStride = 1,
             Weights = Address(weights.Codes),
             WeightScales = Address(weights.Scales),
-            Ends = ends,
-            TileOffsets = tileOffsets,
             Output = Address(output.Data),
             OutputType = HopperMultiplication.TypeOf<T>(),
         };

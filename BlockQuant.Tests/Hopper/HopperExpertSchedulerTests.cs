@@ -1,3 +1,4 @@
+using BlockQuant.Kernels.Hopper;
 using BlockQuant.Scheduling;
 
 namespace BlockQuant.Tests.Hopper;
@@ -27,7 +28,15 @@ public sealed class HopperExpertSchedulerTests
     {
         var expected = new HopperPlan(HopperKernelKind.GroupedDecode, tile, 128, 1, 16);
         HopperExpertScheduler.Grouped(rows, experts, 4096, 7168, H200).Should().Be(expected);
-        HopperExpertScheduler.Batched(rows, experts, 4096).Should().Be(expected);
+        HopperExpertScheduler.Batched(rows, experts, 4096).Should().Be(rows > 32 ? expected : new HopperPlan(HopperKernelKind.BatchedDecode, 8, 128, 1, 1));
+    }
+
+    [TestCase(1, 256)]
+    [TestCase(32, 1)]
+    public void Rows_that_a_warp_holds_are_sorted_on_the_way(int rows, int experts)
+    {
+        HopperExpertScheduler.Batched(rows, experts, 7168).Should().Be(new HopperPlan(HopperKernelKind.BatchedDecode, BatchedRows.TileM, 128, 1, 1));
+        HopperExpertScheduler.Batched(BatchedRows.MaxRows + 1, experts, 7168).Kind.Should().Be(HopperKernelKind.GroupedDecode);
     }
 
     [TestCase(4096, 32, 7168, 2048)]

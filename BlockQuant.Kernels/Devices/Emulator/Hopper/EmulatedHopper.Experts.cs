@@ -18,20 +18,34 @@ internal sealed partial class EmulatedHopper
             weights,
             ActivationScales(call.ActivationScales, call.Rows, blocks, call.ScaleRowStride, call.ScaleBlockStride),
             new MemoryRegion("weight scales", call.WeightScales, (long)call.Experts * ((call.N + 127) / 128), blocks * 4, blocks * 4),
-            new MemoryRegion("ends", call.Ends, 1, call.Experts * 4, call.Experts * 4),
-            new MemoryRegion("tile offsets", call.TileOffsets, 1, (call.Experts + 1) * 4, (call.Experts + 1) * 4),
             new MemoryRegion("output", call.Output, call.Rows, outputBytes, outputBytes, IsWritable: true),
         ];
+        if (call.Plan.Kind == HopperKernelKind.BatchedDecode)
+        {
+            regions.Add(new MemoryRegion("ids", call.Ids, 1, call.Rows * 4, call.Rows * 4));
+        }
+        else
+        {
+            regions.Add(new MemoryRegion("ends", call.Ends, 1, call.Experts * 4, call.Experts * 4));
+            regions.Add(new MemoryRegion("tile offsets", call.TileOffsets, 1, (call.Experts + 1) * 4, (call.Experts + 1) * 4));
+        }
         if (call.OutputRows != 0)
             regions.Add(new MemoryRegion("output rows", call.OutputRows, 1, call.Rows * 4, call.Rows * 4));
         var memory = new AddressSpace(
             regions, [new BoxMap(activations, ExpertMatmulArguments.BoxRows(call)), new BoxMap(weights, call.Plan.TileN)]);
 
         var matmul = ExpertMatmulArguments.Of(call);
-        object last = call.Plan.Kind == HopperKernelKind.GroupedDecode ? (object)matmul.OutputRows : matmul.GroupM;
+        object[] own = call.Plan.Kind switch
+        {
+            HopperKernelKind.BatchedDecode => [matmul.Ids, matmul.Experts],
+            HopperKernelKind.GroupedDecode => [matmul.Ends, matmul.TileOffsets, matmul.Experts, matmul.OutputRows],
+            _ => [matmul.Ends, matmul.TileOffsets, matmul.Experts, matmul.GroupM],
+        };
         Launch(
-            HopperKernel.All[HopperKernel.IndexOf(call.Plan)], ExpertMatmulArguments.Blocks(call, multiprocessors), 1, memory, matmul.Output,
-            matmul.OutputPitch, matmul.OutputType, matmul.Vector, matmul.RowScales, matmul.RowPitch, matmul.BlockPitch, matmul.WeightScales,
-            matmul.Rows, matmul.Columns, matmul.Depth, matmul.Ends, matmul.TileOffsets, matmul.Experts, last);
+            HopperKernel.All[HopperKernel.IndexOf(call.Plan)], ExpertMatmulArguments.Blocks(call, multiprocessors), 1, memory,
+            [
+                matmul.Output, matmul.OutputPitch, matmul.OutputType, matmul.Vector, matmul.RowScales, matmul.RowPitch, matmul.BlockPitch,
+                matmul.WeightScales, matmul.Rows, matmul.Columns, matmul.Depth, .. own,
+            ]);
     }
 }
