@@ -50,19 +50,15 @@ internal static class BatchedDecodeKernel
             DecodeKernel.LoadTokens(
                 TileM, shared, stages, rowScales, rowPitch, blockPitch, weightScale, tile.Row, tile.End, 0, blocks);
         }
+        var acc = default(Acc4);
         if (group < 2)
-        {
-            var acc = Multiply(shared, stages, group, lane, blocks);
-            // The sums take the place of the stages, which both warpgroups have left by now.
-            Warpgroup.Sync(0, Threads);
+            acc = Multiply(shared, stages, group, lane, blocks);
+        // The sums take the place of the stages, which both warpgroups have left by then. Every thread passes the same barriers, as checkers
+        // want it.
+        Warpgroup.Sync(0, Threads);
+        if (group < 2)
             Epilogue.StageColumns(
                 acc, Pin.Int32(shared + (lane & 3) * 2 * DecodeKernel.SumPitch + (warp * 16 + (lane >> 2)) * 4), DecodeKernel.SumPitch);
-        }
-        else
-        {
-            // Every thread passes the same barriers, as race checkers want it.
-            Warpgroup.Sync(0, Threads);
-        }
         Warpgroup.Sync(0, Threads);
         // A warp writes a row, four columns a lane.
         int row = order.RowAt(tile.Row + warp), column = Pin.Int32(tile.Column + lane * 4), count = Pin.Int32(columns - column);
