@@ -246,12 +246,7 @@ internal static class ExpertMultiplication
         where T : unmanaged
         where TActivation : unmanaged
     {
-        if (workspace.Length < length)
-        {
-            throw new ArgumentException($"workspace: length {workspace.Length}; expected at least {length}.", nameof(workspace));
-        }
-
-        Require.Alive(workspace, nameof(workspace));
+        Require.Workspace(workspace, length);
         Require.Disjoint(output.Data, nameof(output), workspace, nameof(workspace));
         Require.Disjoint(workspace, nameof(workspace), activations, nameof(activations));
         Require.Disjoint(workspace, nameof(workspace), weights.Codes, "weight codes");

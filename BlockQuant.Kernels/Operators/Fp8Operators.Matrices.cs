@@ -44,4 +44,23 @@ public sealed partial class Fp8Operators
         var result = new DeviceMatrix<T>(device, activations.Rows, weights.Rows);
         return Result.Filled(result, r => Multiply(activations.View, weights.View, r.View, overrides));
     }
+
+    /// <summary>C = quantize(A) · Bᵀ, finished when it returns; see <see cref="Multiply{TActivation, TOutput}(MatrixView{TActivation}, QuantizedView{Float8E4M3}, MatrixView{TOutput}, ILGPU.ArrayView{int}, TilePlanOverrides, ILGPU.Runtime.AcceleratorStream)"/>.</summary>
+    /// <param name="activations">A [M, K] of BFloat16, Half or Single.</param>
+    /// <param name="weights">B [N, K].</param>
+    /// <param name="overrides">Parts of the tile plan to fix.</param>
+    /// <returns>C [M, N] of BFloat16, Half or Single, to be disposed by the caller.</returns>
+    /// <exception cref="ArgumentException">A shape, element type or scheme does not fit, or the plan is impossible.</exception>
+    public DeviceMatrix<TOutput> Multiply<TActivation, TOutput>(
+        DeviceMatrix<TActivation> activations, QuantizedDeviceMatrix<Float8E4M3> weights, TilePlanOverrides? overrides = null)
+        where TActivation : unmanaged
+        where TOutput : unmanaged
+    {
+        ArgumentNullException.ThrowIfNull(activations);
+        ArgumentNullException.ThrowIfNull(weights);
+        using DeviceBuffer<int> workspace = device.Allocate<int>(MultiplyWorkspaceLength(activations.Rows, activations.Columns));
+        return Finished(
+            new DeviceMatrix<TOutput>(device, activations.Rows, weights.Rows),
+            c => Multiply(activations.View, weights.View, c.View, workspace.View, overrides));
+    }
 }

@@ -1,4 +1,5 @@
 using BlockQuant.Scheduling;
+using ILGPU;
 using ILGPU.Runtime;
 
 namespace BlockQuant;
@@ -76,6 +77,38 @@ public sealed partial class Fp8Operators
         where T : unmanaged
         => Multiplication.Multiply<Float8E4M3, T, Kernels.Portable.Float8Format>(
             device, activations, weights, output, ElementFormat.Float8E4M3, overrides, stream);
+
+    /// <summary>C = quantize(A) · Bᵀ: activations quantized in token groups of 1×128 on the way.</summary>
+    /// <param name="activations">A [M, K] of BFloat16, Half or Single.</param>
+    /// <param name="weights">B, codes [N, K]: scales per block, channel or tensor.</param>
+    /// <param name="output">C [M, N] of BFloat16, Half or Single.</param>
+    /// <param name="workspace">At least as many integers as <see cref="MultiplyWorkspaceLength"/> says; what they hold afterwards is undefined.</param>
+    /// <param name="overrides">Parts of the tile plan to fix; null leaves the plan to <see cref="TileScheduler"/>.</param>
+    /// <param name="stream">The stream; null for the device's default stream.</param>
+    /// <exception cref="ArgumentException">
+    /// A shape, element type or scheme does not fit, the workspace is too short, the output or the workspace overlaps an operand, or the overrides
+    /// make an impossible plan.
+    /// </exception>
+    /// <remarks>
+    /// Source: the FP8 linear layer of Hugging Face's finegrained-fp8, <c>fp8_act_quant</c> and <c>w8a8_block_fp8_matmul</c>. The result is that of
+    /// <see cref="Quantize{T}(MatrixView{T}, QuantizedView{Float8E4M3}, AcceleratorStream)"/> with
+    /// <see cref="QuantizationScheme.Fp8TokenGroup128"/> and the product of its codes by the same tile plan, bit for bit.
+    /// </remarks>
+    public void Multiply<TActivation, TOutput>(
+        MatrixView<TActivation> activations,
+        QuantizedView<Float8E4M3> weights,
+        MatrixView<TOutput> output,
+        ArrayView<int> workspace,
+        TilePlanOverrides? overrides = null,
+        AcceleratorStream? stream = null)
+        where TActivation : unmanaged
+        where TOutput : unmanaged
+        => QuantizingMultiplication.Multiply(device, activations, weights, output, workspace, overrides, stream);
+
+    /// <summary>Integers of workspace that a product of full-precision activations needs, on every device and with every plan.</summary>
+    /// <param name="rows">M.</param>
+    /// <param name="columns">K.</param>
+    public static long MultiplyWorkspaceLength(long rows, long columns) => QuantizingMultiplication.WorkspaceLength(rows, columns);
 
     /// <summary>The plan that a product of operands in 1×128 and 128×128 scale blocks uses.</summary>
     /// <param name="m">Rows of the output.</param>

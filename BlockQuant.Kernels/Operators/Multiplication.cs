@@ -32,6 +32,21 @@ internal static class Multiplication
         Require.Disjoint(output.Data, nameof(output), weights.Scales.Data, "weight scales");
         TilePlan plan = TileScheduler.Plan(
             activations.Rows, weights.Rows, weights.Columns, device.Traits, overrides, HopperMultiplication.Fits(activations, weights), device.Plans);
+        Launch<TCode, T, TFormat>(device, activations, weights, output, plan, stream);
+    }
+
+    /// <summary>Launches the kernel of a plan, for operands that are validated.</summary>
+    public static void Launch<TCode, T, TFormat>(
+        ComputeDevice device,
+        QuantizedView<TCode> activations,
+        QuantizedView<TCode> weights,
+        MatrixView<T> output,
+        TilePlan plan,
+        AcceleratorStream? stream)
+        where TCode : unmanaged
+        where T : unmanaged
+        where TFormat : struct, ICodeFormat
+    {
         if (plan.Hopper is { } hopper)
         {
             HopperMultiplication.Launch(device, activations, weights, output, hopper, stream);

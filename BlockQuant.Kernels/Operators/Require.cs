@@ -84,6 +84,17 @@ internal static class Require
         }
     }
 
+    /// <summary>The workspace is long enough, and alive.</summary>
+    public static void Workspace(ArrayView<int> workspace, long length)
+    {
+        if (workspace.Length < length)
+        {
+            throw new ArgumentException($"workspace: length {workspace.Length}; expected at least {length}.", nameof(workspace));
+        }
+
+        Alive(workspace, nameof(workspace));
+    }
+
     /// <summary>An output does not share memory with an input or another output.</summary>
     public static void Disjoint<TOut, TIn>(ArrayView<TOut> output, string outputName, ArrayView<TIn> other, string otherName)
         where TOut : unmanaged

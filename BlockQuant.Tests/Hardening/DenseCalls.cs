@@ -13,6 +13,7 @@ internal static class DenseCalls
         [QuantizeWithScale<float>, QuantizeWithScale<BFloat16>, QuantizeWithScale<Half>],
         [DequantizeFp8<float>, DequantizeFp8<BFloat16>, DequantizeFp8<Half>],
         [MultiplyFp8<float>, MultiplyFp8<BFloat16>, MultiplyFp8<Half>],
+        [MultiplyFullPrecision<float>, MultiplyFullPrecision<BFloat16>, MultiplyFullPrecision<Half>],
         [QuantizeInt8<float>, QuantizeInt8<BFloat16>, QuantizeInt8<Half>],
         [DequantizeInt8<float>, DequantizeInt8<BFloat16>, DequantizeInt8<Half>],
         [MultiplyInt8<float>, MultiplyInt8<BFloat16>, MultiplyInt8<Half>],
@@ -55,6 +56,17 @@ internal static class DenseCalls
         QuantizedDeviceMatrix<Float8E4M3> b = s.Codes<Float8E4M3>(s.Extent(Columns), depth, s.WeightScheme(ElementFormat.Float8E4M3));
         DeviceMatrix<T> c = s.Empty<T>(a.Rows, b.Rows);
         s.Device.Fp8.Multiply(a.View, b.View, c.View, null, s.Stream);
+        s.Take(c);
+    }
+
+    private static void MultiplyFullPrecision<T>(CallScope s)
+        where T : unmanaged
+    {
+        DeviceMatrix<T> a = s.Matrix<T>(s.Extent(Rows), s.Extent(Depth));
+        QuantizedDeviceMatrix<Float8E4M3> b = s.Codes<Float8E4M3>(s.Extent(Columns), (int)a.Columns, s.WeightScheme(ElementFormat.Float8E4M3));
+        DeviceMatrix<T> c = s.Empty<T>(a.Rows, b.Rows);
+        DeviceBuffer<int> workspace = s.Buffer(new int[Fp8Operators.MultiplyWorkspaceLength(a.Rows, a.Columns)]);
+        s.Device.Fp8.Multiply(a.View, b.View, c.View, workspace.View, null, s.Stream);
         s.Take(c);
     }
 
