@@ -15,6 +15,7 @@ internal sealed record HopperKernel(
 {
     private static readonly int[] PrefillWidths = [32, 64, 128, 144, 192, 256];
     private static readonly int[] DecodeTokens = [8, 16, 32, 64, 128];
+    private static readonly int[] FusedDecodeTokens = [8, 16];
     private static readonly int[] GroupedDecodeTokens = [16, 32, 64];
     private static readonly (ElementKind Element, string Name)[] QuantizedElements =
         [(ElementKind.BFloat16, "bf16"), (ElementKind.Float16, "f16"), (ElementKind.Float32, "f32")];
@@ -28,6 +29,7 @@ internal sealed record HopperKernel(
         .. PrefillWidths.Select(Prefill),
         .. DecodeTokens.Select(Decode),
         .. GroupedDecodeTokens.Select(GroupedDecode),
+        .. FusedDecodeTokens.Select(FusedDecode),
         GroupedPrefill,
         GroupedRagged,
         ExpertTiles,
@@ -56,6 +58,17 @@ internal sealed record HopperKernel(
     private static int BatchedDecodeIndex { get; } = All.ToList().IndexOf(BatchedDecode);
 
     private static readonly int FirstInt8 = All.Count - Int8Widths.Length - QuantizeWidths.Length - DecodeTokens.Length;
+
+    /// <summary>Where in <see cref="All"/> the kernel of a call is.</summary>
+    public static int IndexOf(in MatmulCall call)
+    {
+        if (!call.QuantizesActivations)
+            return IndexOf(call.Plan);
+        int index = call.Plan.Kind == HopperKernelKind.Decode ? Array.IndexOf(FusedDecodeTokens, call.Plan.TileM) : -1;
+        return index >= 0
+            ? PrefillWidths.Length + DecodeTokens.Length + GroupedDecodeTokens.Length + index
+            : throw new ArgumentException($"No Hopper kernel that quantizes has the tile of {call.Plan}.", nameof(call));
+    }
 
     /// <summary>Where in <see cref="All"/> the kernel of a plan is.</summary>
     public static int IndexOf(in HopperPlan plan)
@@ -121,6 +134,10 @@ internal sealed record HopperKernel(
 
     private static HopperKernel Decode(int tokens) => new(
         $"decode_{tokens}", typeof(DecodeKernel), $"Tile{tokens}", DecodeKernel.Threads, tokens <= 64 ? 2 : 1,
+        DecodeKernel.SharedBytes(tokens, alone: true));
+
+    private static HopperKernel FusedDecode(int tokens) => new(
+        $"fused_decode_{tokens}", typeof(FusedDecodeKernel), $"Tile{tokens}", FusedDecodeKernel.Threads, 2,
         DecodeKernel.SharedBytes(tokens, alone: true));
 
     private static HopperKernel GroupedDecode(int tokens) => new(

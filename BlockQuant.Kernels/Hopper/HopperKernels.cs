@@ -45,6 +45,11 @@ internal sealed unsafe partial class HopperKernels
     /// <summary>Starts a matmul in <paramref name="stream"/>.</summary>
     public void Matmul(in MatmulCall call, IntPtr stream)
     {
+        if (call.QuantizesActivations)
+        {
+            MatmulOfRaw(call, stream);
+            return;
+        }
         var matmul = MatmulArguments.Of(call);
         byte* space = stackalloc byte[3 * sizeof(TensorMap) + 63];
         var maps = (TensorMap*)(((nint)space + 63) & ~63);
@@ -57,10 +62,7 @@ internal sealed unsafe partial class HopperKernels
             &matmul.Output, &matmul.OutputPitch, &matmul.OutputType, &matmul.Store, &matmul.RowScales, &matmul.RowPitch,
             &matmul.BlockPitch, &matmul.WeightScales, &matmul.Rows, &matmul.Columns, &matmul.Depth, &matmul.Last, maps, maps + 1, maps + 2,
         };
-        int kernel = HopperKernel.IndexOf(call.Plan);
-        Launch(
-            kernel, MatmulArguments.Blocks(call, multiprocessors), call.Plan.SplitK,
-            MatmulArguments.SharedBytes(call, HopperKernel.All[kernel], multiprocessors), arguments, stream);
+        Launch(call, arguments, stream);
     }
 
     /// <summary>The loaded module of a kernel, compiled now if it was not yet.</summary>
@@ -85,6 +87,28 @@ internal sealed unsafe partial class HopperKernels
     {
         CudaDriver.Check(CudaDriver.cuCtxGetDevice(out int device));
         return new HopperKernels(device);
+    }
+
+    private void MatmulOfRaw(in MatmulCall call, IntPtr stream)
+    {
+        var matmul = FusedMatmulArguments.Of(call);
+        byte* space = stackalloc byte[sizeof(TensorMap) + 63];
+        var map = (TensorMap*)(((nint)space + 63) & ~63);
+        TensorMap.EncodeBytes(map, call.Weights, call.N, call.K, call.WeightPitch, call.Plan.TileN);
+        void** arguments = stackalloc void*[]
+        {
+            &matmul.Output, &matmul.OutputPitch, &matmul.OutputType, &matmul.Store, &matmul.Activations, &matmul.ActivationPitch,
+            &matmul.WeightScales, &matmul.Rows, &matmul.Columns, &matmul.Depth, &matmul.Early, map,
+        };
+        Launch(call, arguments, stream);
+    }
+
+    private void Launch(in MatmulCall call, void** arguments, IntPtr stream)
+    {
+        int kernel = HopperKernel.IndexOf(call);
+        Launch(
+            kernel, MatmulArguments.Blocks(call, multiprocessors), call.Plan.SplitK,
+            MatmulArguments.SharedBytes(call, HopperKernel.All[kernel], multiprocessors), arguments, stream);
     }
 
     private void Launch(int kernel, int grid, int cluster, void** arguments, IntPtr stream) =>

@@ -19,13 +19,13 @@ internal readonly record struct MatmulCall
     /// <summary>Columns of A and B.</summary>
     public required int K { get; init; }
 
-    /// <summary>A, FP8 e4m3 row-major.</summary>
+    /// <summary>A row-major: FP8 e4m3, or bfloat16 where <see cref="QuantizesActivations"/>.</summary>
     public required IntPtr Activations { get; init; }
 
     /// <summary>From one row of A to the next.</summary>
     public required long ActivationPitch { get; init; }
 
-    /// <summary>Scales of A, float32, one for each row and 128 columns.</summary>
+    /// <summary>Scales of A, float32, one for each row and 128 columns; none where <see cref="QuantizesActivations"/>.</summary>
     public required IntPtr ActivationScales { get; init; }
 
     /// <summary>From a row's scale to the next row's: ⌈K/128⌉ where scales are row-major, 1 where column-major.</summary>
@@ -59,4 +59,7 @@ internal readonly record struct MatmulCall
     /// No kernel still running in the stream writes the weights, so that their load may begin before the kernels ahead have ended.
     /// </summary>
     public bool ConstantWeights { get; init; }
+
+    /// <summary>The kernel quantizes A, in groups of 1×128.</summary>
+    public bool QuantizesActivations { get; init; }
 }

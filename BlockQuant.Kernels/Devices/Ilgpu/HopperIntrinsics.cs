@@ -1,3 +1,5 @@
+using BlockQuant.Kernels.Vector;
+
 namespace BlockQuant.Kernels.Hopper.Intrinsics;
 
 // ILGPU replaces every call of an intrinsic by PTX, and its own CPU accelerator runs none of the kernels that have them.
@@ -64,6 +66,10 @@ internal static partial class Global
 {
     public static partial int Int32(long address) => throw new NotSupportedException();
 
+    public static partial Vec4 Eight(long address, int left) => throw new NotSupportedException();
+
+    public static partial void Prefetch(long address, int enabled) => throw new NotSupportedException();
+
     public static partial int CountAtMost(long address, int value) => throw new NotSupportedException();
 }
 
@@ -91,6 +97,8 @@ internal static partial class MBarrier
     public static partial void ArriveAfterCopies(int barrier) => throw new NotSupportedException();
 
     public static partial void ArriveStaged(int barrier) => throw new NotSupportedException();
+
+    public static partial void ArriveStagedWhere(int barrier, int enabled) => throw new NotSupportedException();
 }
 
 internal static partial class QuantizingEpilogue
@@ -137,6 +145,10 @@ internal static partial class Shared
     public static partial int Bytes() => throw new NotSupportedException();
 
     public static partial void Clear(int address) => throw new NotSupportedException();
+
+    public static partial void Store8(int address, int low, int high) => throw new NotSupportedException();
+
+    public static partial void Store4(int address, int value, int enabled) => throw new NotSupportedException();
 
     public static partial void Publish() => throw new NotSupportedException();
 

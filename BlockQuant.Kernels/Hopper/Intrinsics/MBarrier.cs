@@ -40,4 +40,15 @@ internal static partial class MBarrier
             @P mbarrier.arrive.shared::cta.b64 _, [$0]; }
         """)]
     public static partial void ArriveStaged(int barrier);
+
+    /// <summary>
+    /// One arrival by each lane whose <paramref name="enabled"/> is not 0, after which the tensor cores see what all lanes of the warp wrote to
+    /// shared memory.
+    /// </summary>
+    [IntrinsicImplementation]
+    [Ptx("""
+        { .reg .pred P; fence.proxy.async.shared::cta; bar.warp.sync 0xffffffff; setp.ne.s32 P, $1, 0;
+            @P mbarrier.arrive.shared::cta.b64 _, [$0]; }
+        """)]
+    public static partial void ArriveStagedWhere(int barrier, int enabled);
 }

@@ -20,6 +20,16 @@ internal static partial class Shared
     [Ptx("{ .reg .b32 z; mov.u32 z, 0; st.shared.v4.b32 [$0], {z,z,z,z}; }")]
     public static partial void Clear(int address);
 
+    /// <summary>Writes 8 bytes.</summary>
+    [IntrinsicImplementation]
+    [Ptx("st.shared.v2.b32 [$0], {$1, $2};")]
+    public static partial void Store8(int address, int low, int high);
+
+    /// <summary>Writes 4 bytes where <paramref name="enabled"/> is not 0.</summary>
+    [IntrinsicImplementation]
+    [Ptx("{ .reg .pred P; setp.ne.s32 P, $2, 0; @P st.shared.b32 [$0], $1; }")]
+    public static partial void Store4(int address, int value, int enabled);
+
     /// <summary>Lets the tensor cores and the copy engine see what this thread has written, once other threads know of it.</summary>
     [IntrinsicImplementation]
     [Ptx("fence.proxy.async.shared::cta;")]

@@ -17,6 +17,9 @@ internal static class DecodeKernel
     /// <summary>Weight rows of a tile.</summary>
     public const int TileN = 128;
 
+    /// <summary>Threads of the two warpgroups, which come first.</summary>
+    internal const int MultiplyingThreads = 256;
+
     internal const int WeightBytes = TileN * 128;
     internal const int SumPitch = (TileN + 4) * 4;
     internal const int EmptyOffset = 128;
@@ -66,18 +69,20 @@ internal static class DecodeKernel
 
     internal static int BarrierOffset(int tokens, int stages) => stages * (StageBytes(tokens) + ScaleBytes(tokens));
 
-    // Barriers for a stage's arrivals: one announces the weights, one the tokens, and each lane has copied its scales.
-    internal static void Enter(int tokens, int group, int shared, int stages)
+    // Barriers for a stage's arrivals: one announces the weights. Where tokens are copied one more announces these and each lane has
+    // copied its scales; else each token's scale has been written, and behind it the token's codes.
+    internal static void Enter(int tokens, bool copies, int group, int shared, int stages)
     {
         if (group == 2)
         {
             Tma.Prefetch(Tma.MapB());
-            Tma.Prefetch(Tma.MapA());
+            if (copies)
+                Tma.Prefetch(Tma.MapA());
         }
         int full = shared + BarrierOffset(tokens, stages);
-        if (Group.IdxX == Threads - 64)
+        if (Group.IdxX == MultiplyingThreads)
         {
-            StageBarriers.Initialize(stages, full, 34, full + EmptyOffset);
+            StageBarriers.Initialize(stages, full, copies ? 34 : 1 + tokens, full + EmptyOffset);
             MBarrier.PublishInitialization();
         }
     }
@@ -152,28 +157,13 @@ internal static class DecodeKernel
         }
     }
 
-    private static void Body<TAcc>(
-        int tokens, long output, long outputPitch, int outputType, int vector, long rowScales, long rowPitch, long blockPitch,
-        long weightScales, int rows, int columns, int depth, int early)
+    // What follows the loads: two warpgroups multiply, the cluster adds their sums, and all of the block's threads write them.
+    internal static void MultiplyAndStore<TAcc>(
+        int tokens, int threads, int group, int shared, int stages, DecodePart part, long output, long outputPitch, int outputType, int vector,
+        int rows, int columns)
         where TAcc : unmanaged
     {
-        int blocks = Pin.Int32((depth + 127) >> 7);
-        var part = DecodePart.Of(tokens, rows, blocks);
-        int m0 = part.M0, n0 = part.N0, begin = part.Begin, end = part.End;
-        int shared = Shared.Base(), stages = Stages(tokens);
-        int group = Warpgroup.Index();
-        Enter(tokens, group, shared, stages);
-        Warpgroup.Sync(0, Threads);
-        // Of the ten warps eight multiply; then comes the one that loads weights, and the one that loads tokens.
-        int loader = Pin.Int32(Warpgroup.Warp() - 8);
-        if (loader == 0)
-            LoadWeights(tokens, shared, stages, n0, begin, end, early);
-        DependentLaunch.Wait();
-        if (loader == 1)
-        {
-            long weightScale = weightScales + ((long)(n0 >> 7) * blocks + begin) * 4;
-            LoadTokens(tokens, shared, stages, rowScales, rowPitch, blockPitch, weightScale, m0, rows, begin, end);
-        }
+        int m0 = part.M0, n0 = part.N0;
         if (group < 2)
         {
             int stageBytes = StageBytes(tokens);
@@ -183,7 +173,7 @@ internal static class DecodeKernel
             int scales = Pin.Int32(shared + ScaleOffset(tokens, stages)), laneScale = Pin.Int32((lane & 3) * 8);
             int stage = 0, phase = 0;
             var acc = default(TAcc);
-            for (int block = begin; block < end; block++)
+            for (int block = part.Begin; block < part.End; block++)
             {
                 int slot = scales + stage * ScaleBytes(tokens);
                 MBarrier.Wait(full + stage * 8, phase);
@@ -197,24 +187,24 @@ internal static class DecodeKernel
                 }
             }
             // The sums take the place of the stages, which both warpgroups have left by now.
-            Warpgroup.Sync(0, Threads);
+            Warpgroup.Sync(0, threads);
             Epilogue.StageColumns(acc, Pin.Int32(shared + (lane & 3) * 2 * SumPitch + (warp * 16 + (lane >> 2)) * 4), SumPitch);
         }
         else
         {
             // Every thread passes the same barriers, as race checkers want it.
-            Warpgroup.Sync(0, Threads);
+            Warpgroup.Sync(0, threads);
         }
-        Sync(part.Split);
+        Sync(part.Split, threads);
         // A warp takes a token at a time, four columns a lane; four of its tokens' sums are on their way at once.
-        int step = Pin.Int32(part.Split * Threads), valid = Pin.Int32(Math.Min(rows - m0, tokens) * (TileN / 4));
+        int step = Pin.Int32(part.Split * threads), valid = Pin.Int32(Math.Min(rows - m0, tokens) * (TileN / 4));
         int column = Pin.Int32(n0 + (Group.IdxX & 31) * 4);
-        int sumStep = Pin.Int32(part.Split * (Threads / 32) * SumPitch);
-        long outputStep = Pin.Int64(part.Split * (Threads / 32) * outputPitch);
+        int sumStep = Pin.Int32(part.Split * (threads / 32) * SumPitch);
+        long outputStep = Pin.Int64(part.Split * (threads / 32) * outputPitch);
         // The usual case without its many questions, which would take longer than the sums.
         if (vector != 0 && n0 + TileN <= columns && outputType == (int)OutputType.BFloat16)
         {
-            for (int i = part.Rank * Threads + Group.IdxX; i < valid; i += 4 * step)
+            for (int i = part.Rank * threads + Group.IdxX; i < valid; i += 4 * step)
             {
                 var sums = Cluster.SumOfFour(shared + (i >> 5) * SumPitch + (i & 31) * 16, sumStep, CountOf(valid - i, step));
                 Epilogue.StoreFourBFloat16(sums, output + (m0 + (i >> 5)) * outputPitch + (long)column * 2, outputStep, CountOf(valid - i, step));
@@ -223,7 +213,7 @@ internal static class DecodeKernel
         else
         {
             int count = Pin.Int32(columns - column), whole = Pin.Int32(count > 3 ? vector : 0);
-            for (int i = part.Rank * Threads + Group.IdxX; i < valid; i += step)
+            for (int i = part.Rank * threads + Group.IdxX; i < valid; i += step)
             {
                 var sum = Cluster.Sum(shared + (i >> 5) * SumPitch + (i & 31) * 16);
                 long target = output + (m0 + (i >> 5)) * outputPitch;
@@ -235,13 +225,38 @@ internal static class DecodeKernel
             Cluster.Leave();
     }
 
+    private static void Body<TAcc>(
+        int tokens, long output, long outputPitch, int outputType, int vector, long rowScales, long rowPitch, long blockPitch,
+        long weightScales, int rows, int columns, int depth, int early)
+        where TAcc : unmanaged
+    {
+        int blocks = Pin.Int32((depth + 127) >> 7);
+        var part = DecodePart.Of(tokens, rows, blocks);
+        int m0 = part.M0, n0 = part.N0, begin = part.Begin, end = part.End;
+        int shared = Shared.Base(), stages = Stages(tokens);
+        int group = Warpgroup.Index();
+        Enter(tokens, copies: true, group, shared, stages);
+        Warpgroup.Sync(0, Threads);
+        // Of the ten warps eight multiply; then comes the one that loads weights, and the one that loads tokens.
+        int loader = Pin.Int32(Warpgroup.Warp() - 8);
+        if (loader == 0)
+            LoadWeights(tokens, shared, stages, n0, begin, end, early);
+        DependentLaunch.Wait();
+        if (loader == 1)
+        {
+            long weightScale = weightScales + ((long)(n0 >> 7) * blocks + begin) * 4;
+            LoadTokens(tokens, shared, stages, rowScales, rowPitch, blockPitch, weightScale, m0, rows, begin, end);
+        }
+        MultiplyAndStore<TAcc>(tokens, Threads, group, shared, stages, part, output, outputPitch, outputType, vector, rows, columns);
+    }
+
     // Every sum of the cluster is in shared memory after it. A block alone is launched without a cluster.
-    internal static void Sync(int split)
+    internal static void Sync(int split, int threads)
     {
         if (split > 1)
             Cluster.Sync();
         else
-            Warpgroup.Sync(0, Threads);
+            Warpgroup.Sync(0, threads);
     }
 
     // How many of four threads' turns lie within the extent; a comparison each, and no division.

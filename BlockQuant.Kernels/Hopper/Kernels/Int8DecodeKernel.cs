@@ -50,7 +50,7 @@ internal static class Int8DecodeKernel
         int m0 = part.M0, n0 = part.N0, begin = part.Begin, end = part.End;
         int shared = Shared.Base(), stages = DecodeKernel.Stages(tokens);
         int group = Warpgroup.Index();
-        DecodeKernel.Enter(tokens, group, shared, stages);
+        DecodeKernel.Enter(tokens, copies: true, group, shared, stages);
         Warpgroup.Sync(0, DecodeKernel.Threads);
         // Of the ten warps eight multiply; then comes the one that loads weights, and the one that loads tokens.
         int loader = Pin.Int32(Warpgroup.Warp() - 8);
@@ -96,7 +96,7 @@ internal static class Int8DecodeKernel
             // Every thread passes the same barriers, as race checkers want it.
             Warpgroup.Sync(0, DecodeKernel.Threads);
         }
-        DecodeKernel.Sync(part.Split);
+        DecodeKernel.Sync(part.Split, DecodeKernel.Threads);
         // A warp takes a token at a time, four columns a lane.
         int valid = Math.Min(rows - m0, tokens) * 32;
         for (int i = part.Rank * DecodeKernel.Threads + Group.IdxX; i < valid; i += part.Split * DecodeKernel.Threads)

@@ -23,17 +23,23 @@ internal static class LaneGroup
         """)]
     public static int MaxOf8(int value) => MaxOf(8, value);
 
+    /// <summary>The largest value of the 4 lanes that share the lane's index / 4.</summary>
+    [IntrinsicImplementation]
+    [Ptx("""
+        { .reg .b32 x, y; shfl.sync.bfly.b32 x, $0, 2, 0x1f, 0xffffffff; max.s32 y, $0, x;
+        shfl.sync.bfly.b32 x, y, 1, 0x1f, 0xffffffff; max.s32 $d, y, x; }
+        """)]
+    public static int MaxOf4(int value) => MaxOf(4, value);
+
 #if EMULATOR
-    private static int MaxOf(int lanes, int value)
+    private static int MaxOf(int lanes, int value) => Emulator.EmulatedLane.AsWarp($"the largest of {lanes}", value, warp =>
     {
-        int lane = ILGPU.Group.IdxX, size = ILGPU.Group.DimX;
-        int[] exchange = Emulator.EmulatedLane.GroupState(() => new int[size]);
-        exchange[lane] = value;
-        Emulator.EmulatedLane.BarrierSync(1, size);
-        int largest = exchange.AsSpan(lane / lanes * lanes, lanes).ToArray().Max();
-        Emulator.EmulatedLane.BarrierSync(1, size);
-        return largest;
-    }
+        for (int first = 0; first < warp.Length; first += lanes)
+        {
+            Span<int> group = warp.AsSpan(first, lanes);
+            group.Fill(group.ToArray().Max());
+        }
+    });
 #else
     private static int MaxOf(int lanes, int value) => throw new NotSupportedException($"{lanes} lanes cannot exchange {value} here.");
 #endif

@@ -14,13 +14,25 @@ internal sealed partial class EmulatedHopper(EmulatorAccelerator accelerator, in
     {
         var output = Output(call, call.ElementBytes);
         var memory = Memory(call, [output], [new BoxMap(output, OutputRing.BoxRows, call.ElementBytes)]);
+        if (call.QuantizesActivations)
+        {
+            var fused = FusedMatmulArguments.Of(call);
+            Launch(
+                call, memory, fused.Output, fused.OutputPitch, fused.OutputType, fused.Store, fused.Activations, fused.ActivationPitch,
+                fused.WeightScales, fused.Rows, fused.Columns, fused.Depth, fused.Early);
+            return;
+        }
         var matmul = MatmulArguments.Of(call);
-        var kernel = HopperKernel.All[HopperKernel.IndexOf(call.Plan)];
-        kernel = kernel with { SharedBytes = MatmulArguments.SharedBytes(call, kernel, multiprocessors) };
         Launch(
-            kernel, MatmulArguments.Blocks(call, multiprocessors), call.Plan.SplitK, memory,
-            matmul.Output, matmul.OutputPitch, matmul.OutputType, matmul.Store, matmul.RowScales, matmul.RowPitch, matmul.BlockPitch,
+            call, memory, matmul.Output, matmul.OutputPitch, matmul.OutputType, matmul.Store, matmul.RowScales, matmul.RowPitch, matmul.BlockPitch,
             matmul.WeightScales, matmul.Rows, matmul.Columns, matmul.Depth, matmul.Last);
+    }
+
+    private void Launch(in MatmulCall call, AddressSpace memory, params object[] arguments)
+    {
+        var kernel = HopperKernel.All[HopperKernel.IndexOf(call)];
+        kernel = kernel with { SharedBytes = MatmulArguments.SharedBytes(call, kernel, multiprocessors) };
+        Launch(kernel, MatmulArguments.Blocks(call, multiprocessors), call.Plan.SplitK, memory, arguments);
     }
 
     /// <summary>Runs any kernel.</summary>
@@ -45,7 +57,9 @@ internal sealed partial class EmulatedHopper(EmulatorAccelerator accelerator, in
     private static AddressSpace Memory(in MatmulCall call, MemoryRegion[] others, BoxMap[] maps)
     {
         int blocks = (call.K + 127) / 128;
-        var activations = new MemoryRegion("activations", call.Activations, call.M, call.K, call.ActivationPitch);
+        int activationBytes = call.QuantizesActivations ? sizeof(ushort) : 1;
+        var activations = new MemoryRegion(
+            "activations", call.Activations, call.M, call.K * activationBytes, call.ActivationPitch * activationBytes);
         var weights = new MemoryRegion("weights", call.Weights, call.N, call.K, call.WeightPitch);
         var activationScales = ActivationScales(call.ActivationScales, call.M, blocks, call.ScaleRowStride, call.ScaleBlockStride);
         var weightScales = new MemoryRegion("weight scales", call.WeightScales, (call.N + 127) / 128, blocks * 4, blocks * 4);

@@ -23,6 +23,13 @@ internal static partial class MBarrier
     public static partial void ArriveStaged(int barrier) =>
         EmulatedLane.Elect(nameof(ArriveStaged), barrier, static barrier => BlockMemory.Own.Arrive(barrier));
 
+    public static partial void ArriveStagedWhere(int barrier, int enabled)
+    {
+        Warpgroup.SyncWarp();
+        if (enabled != 0)
+            BlockMemory.Own.Arrive(barrier);
+    }
+
     public static partial void ArriveAfterCopies(int barrier)
     {
         // Copies land in order, so this one lands after the lane's others.

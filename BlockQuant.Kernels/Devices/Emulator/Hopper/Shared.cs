@@ -11,6 +11,14 @@ internal static partial class Shared
 
     public static partial void Clear(int address) => BlockMemory.Own.Store<Int128>(address, 0);
 
+    public static partial void Store8(int address, int low, int high) => BlockMemory.Own.Store(address, (long)high << 32 | (uint)low);
+
+    public static partial void Store4(int address, int value, int enabled)
+    {
+        if (enabled != 0)
+            BlockMemory.Own.Store(address, value);
+    }
+
     public static partial void Publish()
     {
         // The emulator has one view of shared memory.
