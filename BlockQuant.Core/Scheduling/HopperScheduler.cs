@@ -60,6 +60,16 @@ internal static class HopperScheduler
         _ => false,
     };
 
+    /// <summary>Whether there is a kernel of the plan's tile that quantizes its activations.</summary>
+    internal static bool CanQuantize(HopperPlan plan) => plan is { Kind: HopperKernelKind.Decode, TileM: <= 16 };
+
+    /// <summary>
+    /// Whether that kernel takes less time than a quantizer and the kernel of its codes. Measured: the quantizer costs 1 to 3 us, and quantizing
+    /// sixteen tokens some 50 ns a block of K.
+    /// </summary>
+    internal static bool QuantizesInside(HopperPlan plan, int k) =>
+        CanQuantize(plan) && (plan.TileM == 8 || Tiles(Tiles(k, 128), plan.SplitK) <= 40);
+
     /// <summary>
     /// Whether a block of a Decode plan takes a multiprocessor's shared memory for itself: where every block finds a multiprocessor and its
     /// part of K is long, since the next launch cannot begin there then. From how many blocks of K on it pays is measured.

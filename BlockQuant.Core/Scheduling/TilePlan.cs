@@ -29,6 +29,9 @@ public readonly record struct TilePlan
     [JsonInclude]
     internal DenseTensorPlan? TensorCores { get; init; }
 
+    /// <summary>Whether the Hopper kernel quantizes its activations; else they are, or come, quantized.</summary>
+    internal bool QuantizesActivations { get; init; }
+
     /// <summary>Lanes of the group that computes one tile of the portable kernel.</summary>
     public int Lanes => TileM / TileScheduler.LaneRows * (TileN / TileScheduler.LaneColumns);
 
@@ -37,7 +40,7 @@ public readonly record struct TilePlan
 
     /// <inheritdoc/>
     public override string ToString() => Hopper is { } hopper
-        ? $"Hopper {hopper.Kind} {hopper.TileM}x{hopper.TileN}x128, split-k {hopper.SplitK}, group-m {hopper.GroupM}"
+        ? $"Hopper {hopper.Kind} {hopper.TileM}x{hopper.TileN}x128, split-k {hopper.SplitK}, group-m {hopper.GroupM}{(QuantizesActivations ? ", quantizing activations" : "")}"
         : TensorCores is { } tensor ? $"{tensor.Family} {tensor.TileM}x128x128"
         : $"{TileM}x{TileN}x{TileK}, group-m {GroupM}, stages {Stages}";
 }
@@ -81,4 +84,10 @@ public sealed record TilePlanOverrides
 
     /// <summary>Stages in shared memory.</summary>
     public int? Stages { get; init; }
+
+    /// <summary>
+    /// For a dense product of full-precision activations: true quantizes them in the product's kernel, false in one ahead of it; null for the
+    /// faster.
+    /// </summary>
+    public bool? FuseQuantization { get; init; }
 }

@@ -49,6 +49,33 @@ internal static class TileScheduler
             : plan with { TensorCores = DenseTensorScheduler.Plan(m, n, k, traits, overrides, fitsTensorCores) };
     }
 
+    /// <summary>Plans the product of full-precision activations: as <see cref="Plan"/>, and whether its kernel quantizes them.</summary>
+    /// <param name="m">Rows of the output.</param>
+    /// <param name="n">Columns of the output.</param>
+    /// <param name="k">Depth.</param>
+    /// <param name="traits">The device.</param>
+    /// <param name="overrides">What the caller fixes, or null.</param>
+    /// <param name="fitsTensorCores">As in <see cref="Plan"/>, of the activations once they are quantized.</param>
+    /// <param name="fitsFused">True where a kernel that quantizes can read the activations: bfloat16 from a multiple of 16 bytes on.</param>
+    /// <param name="tuned">As in <see cref="Plan"/>.</param>
+    /// <exception cref="ArgumentException">The overrides make a plan that no kernel can run; the message says why.</exception>
+    public static TilePlan PlanQuantizing(
+        long m, long n, long k, DeviceTraits traits, TilePlanOverrides? overrides, bool fitsTensorCores, bool fitsFused, TunedPlans? tuned)
+    {
+        TilePlan plan = Plan(m, n, k, traits, overrides, fitsTensorCores, tuned);
+        string? reason =
+            !fitsFused ? "they are not bfloat16 from a multiple of 16 bytes on"
+            : plan.Hopper is not { } hopper || !HopperScheduler.CanQuantize(hopper) ? $"no kernel of the plan {plan} does"
+            : null;
+        if (overrides?.FuseQuantization == true && reason is not null)
+        {
+            throw new ArgumentException($"tile plan: activations cannot be quantized in the product's kernel, because {reason}.");
+        }
+
+        bool fuses = reason is null && (overrides?.FuseQuantization ?? HopperScheduler.QuantizesInside(plan.Hopper!.Value, (int)k));
+        return plan with { QuantizesActivations = fuses };
+    }
+
     /// <summary>The plan of the portable kernel.</summary>
     internal static TilePlan PlanPortable(long m, DeviceTraits traits, TilePlanOverrides? overrides)
     {

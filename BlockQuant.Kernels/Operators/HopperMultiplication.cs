@@ -38,9 +38,33 @@ internal static class HopperMultiplication
         where T : unmanaged
         => device.LaunchHopper(Call(activations, weights, output, plan), stream);
 
+    /// <summary>The kernel that quantizes can read the activations.</summary>
+    public static bool FitsFused<T>(MatrixView<T> activations)
+        where T : unmanaged
+        => typeof(T) == typeof(BFloat16) && IsAligned(activations.Data);
+
+    /// <summary>A product that quantizes its activations.</summary>
+    public static void LaunchFused<T, TOutput>(
+        ComputeDevice device,
+        MatrixView<T> activations,
+        QuantizedView<Float8E4M3> weights,
+        MatrixView<TOutput> output,
+        HopperPlan plan,
+        AcceleratorStream? stream)
+        where T : unmanaged
+        where TOutput : unmanaged
+        => device.LaunchHopper(Call(activations, default, weights, output, plan) with { QuantizesActivations = true }, stream);
+
     /// <summary>The call of a product, by device address.</summary>
     public static MatmulCall Call<TCode, T>(
         QuantizedView<TCode> activations, QuantizedView<TCode> weights, MatrixView<T> output, HopperPlan plan)
+        where TCode : unmanaged
+        where T : unmanaged
+        => Call(activations.Codes, activations.Scales, weights, output, plan);
+
+    private static MatmulCall Call<TActivation, TCode, T>(
+        MatrixView<TActivation> activations, MatrixView<float> scales, QuantizedView<TCode> weights, MatrixView<T> output, HopperPlan plan)
+        where TActivation : unmanaged
         where TCode : unmanaged
         where T : unmanaged
         => new()
@@ -49,10 +73,10 @@ internal static class HopperMultiplication
             M = (int)activations.Rows,
             N = (int)weights.Rows,
             K = (int)activations.Columns,
-            Activations = activations.Codes.Data.LoadEffectiveAddressAsPtr(),
+            Activations = activations.Data.LoadEffectiveAddressAsPtr(),
             ActivationPitch = activations.Columns,
-            ActivationScales = activations.Scales.Data.LoadEffectiveAddressAsPtr(),
-            ScaleRowStride = activations.Scales.Columns,
+            ActivationScales = HopperExperts.Address(scales.Data),
+            ScaleRowStride = scales.Columns,
             ScaleBlockStride = 1,
             Weights = weights.Codes.Data.LoadEffectiveAddressAsPtr(),
             WeightPitch = weights.Columns,

@@ -24,8 +24,15 @@ internal static class QuantizingMultiplication
         RequireOperands(activations, weights, output);
         RequireWorkspace(activations, weights, output, workspace);
         QuantizedView<Float8E4M3> codes = Quantized(activations.Rows, activations.Columns, workspace);
-        TilePlan plan = TileScheduler.Plan(
-            activations.Rows, weights.Rows, weights.Columns, device.Traits, overrides, HopperMultiplication.Fits(codes, weights), device.Plans);
+        TilePlan plan = TileScheduler.PlanQuantizing(
+            activations.Rows, weights.Rows, weights.Columns, device.Traits, overrides, HopperMultiplication.Fits(codes, weights),
+            HopperMultiplication.FitsFused(activations), device.Plans);
+        if (plan is { QuantizesActivations: true, Hopper: { } hopper })
+        {
+            HopperMultiplication.LaunchFused(device, activations, weights, output, hopper, stream);
+            return;
+        }
+
         Quantization.Quantize<Float8E4M3, TActivation, Float8Format>(device, activations, codes, ElementFormat.Float8E4M3, stream);
         Multiplication.Launch<Float8E4M3, TOutput, Float8Format>(device, codes, weights, output, plan, stream);
     }

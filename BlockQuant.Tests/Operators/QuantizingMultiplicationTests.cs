@@ -49,6 +49,37 @@ internal sealed class QuantizingMultiplicationTests(bool onHost)
         }
     }
 
+    // Tokens inside a tile and on its edges; splits of K; a depth inside a block.
+    [Test]
+    public void Quantizing_in_the_products_kernel_gives_the_same_bits([Values(1, 8, 9, 16)] int m, [Values(144, 1664)] int k)
+    {
+        const int N = 200;
+        var random = new Random(m + k);
+        BFloat16[] values = Array.ConvertAll(RandomData.Normal(random, m * k), BFloat16.FromSingle);
+        values[^1] = BFloat16.FromSingle(float.PositiveInfinity);
+        using DeviceMatrix<BFloat16> x = Device.Upload<BFloat16>(values, m, k);
+        using QuantizedDeviceMatrix<Float8E4M3> weights = Weights(random, N, k, QuantizationScheme.Fp8Block128);
+        var inside = new TilePlanOverrides { FuseQuantization = true };
+        var ahead = new TilePlanOverrides { FuseQuantization = false };
+        if (Device.Traits is not { Kind: DeviceKind.Cuda, ComputeCapability: 90 })
+        {
+            Refuses(() => Device.Fp8.Multiply<BFloat16, float>(x, weights, inside), "tile plan: activations cannot be quantized in the product's kernel, because");
+            return;
+        }
+
+        IsSame<float>();
+        IsSame<BFloat16>();
+        IsSame<Half>();
+
+        void IsSame<TOutput>()
+            where TOutput : unmanaged
+        {
+            using DeviceMatrix<TOutput> expected = Device.Fp8.Multiply<BFloat16, TOutput>(x, weights, ahead);
+            using DeviceMatrix<TOutput> found = Device.Fp8.Multiply<BFloat16, TOutput>(x, weights, inside);
+            Bits(found).Should().Equal(Bits(expected));
+        }
+    }
+
     [TestCase(ScaleGranularity.Tensor)]
     [TestCase(ScaleGranularity.Channel)]
     public void Weights_may_have_scales_of_any_granularity(ScaleGranularity granularity)
