@@ -77,16 +77,15 @@ internal sealed class DenseProblem : IDisposable
     /// <summary>Copies of the weights that launches take turns with, so that none is found in the L2 cache.</summary>
     public int WeightCopies => weights.Length;
 
-    public void Launch(HopperPlan plan, int turn)
-    {
-        var planned = call with { Plan = plan, Weights = weights[turn % weights.Length] };
-        HopperKernels.Current.Matmul(planned, timer.Stream);
-    }
+    /// <summary>The product as a plan runs it, with the copy of the weights whose turn it is.</summary>
+    public MatmulCall Call(HopperPlan plan, int turn) => call with { Plan = plan, Weights = weights[turn % weights.Length] };
+
+    public void Launch(HopperPlan plan, int turn) => HopperKernels.Current.Matmul(Call(plan, turn), timer.Stream);
 
     /// <summary>Relative error of the samples, after checking that every element is written and that a second run gives the same bits.</summary>
     public double Error(HopperPlan plan)
     {
-        byte[] first = Output(plan), second = Output(plan);
+        byte[] first = Output(() => Launch(plan, 0)), second = Output(() => Launch(plan, 0));
         if (!first.AsSpan().SequenceEqual(second))
             throw new InvalidOperationException($"{M} x {N} x {K}, {plan}: two runs differ.");
         for (long i = 0; i < (long)M * N; i++)
@@ -106,12 +105,12 @@ internal sealed class DenseProblem : IDisposable
 
     public void Dispose() => operands.Free();
 
-    // Poisoned with NaN beforehand.
-    private byte[] Output(HopperPlan plan)
+    /// <summary>What a launch writes; poisoned with NaN beforehand.</summary>
+    public byte[] Output(Action launch)
     {
         long bytes = (long)M * N * elementBytes;
         Check(cuMemsetD8Async(call.Output, 0xff, (nuint)bytes, timer.Stream));
-        Launch(plan, 0);
+        launch();
         return RandomOperands.Download<byte>(call.Output, bytes, timer.Stream);
     }
 

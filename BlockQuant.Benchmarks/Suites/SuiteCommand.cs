@@ -22,12 +22,13 @@ internal static class SuiteCommand
         var timer = new GpuTimer();
         if (!HopperKernels.Supports(timer.Device))
             return Fail($"{timer.DeviceName} does not have compute capability 9.0.");
-        int[] tokens = (Option(arguments, "--tokens") ?? "1,16,64,128,256,512,1024,4096").Split(',').Select(int.Parse).ToArray();
+        int[]? given = Option(arguments, "--tokens")?.Split(',').Select(int.Parse).ToArray();
+        int[] tokens = given ?? [1, 16, 64, 128, 256, 512, 1024, 4096];
         IEnumerable<SuiteResult>? running = suite switch
         {
             "check" => Check(timer),
             "dense" => DenseSuite.Run(timer, tokens, arguments.Contains("--sweep")),
-            "dense-bf16" => DenseFromBFloat16.Run(timer),
+            "dense-bf16" => DenseFromBFloat16.Run(timer, given ?? DenseFromBFloat16.Tokens),
             "grouped" => GroupedSuite.Run(timer),
             "grouped-check" => GroupedSuite.Check(timer),
             "batched" => BatchedSuite.Run(timer),
@@ -38,7 +39,7 @@ internal static class SuiteCommand
             "all" => HostSuite.Run(timer)
                 .Concat(Check(timer))
                 .Concat(DenseSuite.Run(timer, tokens, sweep: false))
-                .Concat(DenseFromBFloat16.Run(timer))
+                .Concat(DenseFromBFloat16.Run(timer, DenseFromBFloat16.Tokens))
                 .Concat(GroupedSuite.Run(timer))
                 .Concat(BatchedSuite.Run(timer))
                 .Concat(Int8Suite.Run(timer, [4096], sweep: false))
