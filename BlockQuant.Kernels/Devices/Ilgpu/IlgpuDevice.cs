@@ -5,6 +5,7 @@ using BlockQuant.Scheduling;
 using ILGPU;
 using ILGPU.Runtime;
 using ILGPU.Runtime.Cuda;
+using ILGPU.Runtime.OpenCL;
 
 namespace BlockQuant;
 
@@ -62,11 +63,25 @@ internal class IlgpuDevice : ComputeDevice
         {
             return new IlgpuBuffer<T>(this, accelerator.Allocate1D<T>(Math.Max(length, 1)), length);
         }
-        catch (Exception error) when (error is AcceleratorException or OutOfMemoryException)
+        catch (Exception error) when (IsOutOfMemory(error))
         {
             throw new DeviceOutOfMemoryException(Name, bytes, Traits.MemoryBytes, error);
         }
+        catch (AcceleratorException error)
+        {
+            // A driver reports the fault of earlier work from whatever call comes next.
+            throw new DeviceException($"{Name}: {error.Message}", error);
+        }
     }
+
+    private static bool IsOutOfMemory(Exception error) => error switch
+    {
+        OutOfMemoryException => true,
+        ILGPU.Runtime.Cuda.CudaException cuda => cuda.Error == nameof(CudaError.CUDA_ERROR_OUT_OF_MEMORY),
+        CLException cl => cl.Error is CLError.CL_MEM_OBJECT_ALLOCATION_FAILURE or CLError.CL_OUT_OF_RESOURCES or CLError.CL_OUT_OF_HOST_MEMORY
+            or CLError.CL_INVALID_BUFFER_SIZE,
+        _ => false,
+    };
 
     public override void Synchronize()
     {
