@@ -38,7 +38,7 @@ internal readonly unsafe struct Int8ProductWork : IRangeWork
     public static void Run(in HostOperand activations, in HostOperand weights, in HostSink sink, HostRows rows, long n, DepthPiece[] pieces)
     {
         // One row meets weights as they lie in memory, if all its pieces are whole vectors.
-        bool single = rows.Count == 1 && Array.TrueForAll(pieces, piece => piece.Length % HostDecoder.Granule == 0);
+        bool single = rows.Count == 1 && pieces.Length > 0 && Array.TrueForAll(pieces, piece => piece.Length % HostDecoder.Granule == 0);
         long stride = pieces.Length == 0 ? 0 : pieces[^1].Padded + pieces[^1].PaddedLength;
         long padded = single ? 1 : (rows.Count + Int8Kernel.Rows - 1) / Int8Kernel.Rows * Int8Kernel.Rows;
         using var space = new HostWorkspace(padded * (stride + pieces.Length * (sizeof(int) + sizeof(float))));

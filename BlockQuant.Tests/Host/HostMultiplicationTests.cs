@@ -112,14 +112,15 @@ internal sealed class HostMultiplicationTests(VectorWidth width)
     }
 
     [Test]
-    public void An_empty_depth_gives_the_bias_and_an_empty_output_nothing([Values(2, 20)] int m)
+    public void An_empty_depth_gives_the_bias_and_an_empty_output_nothing([Values] ElementFormat format, [Values(1, 2, 20)] int m)
     {
-        var empty = new QuantizedMatrix(default, m, 0, new float[m], QuantizationScheme.Fp8Token);
-        var weights = new QuantizedMatrix(default, 3, 0, new float[3], QuantizationScheme.Fp8Channel);
+        QuantizationScheme token = new(format, ScaleGranularity.Token), channel = new(format, ScaleGranularity.Channel);
+        var empty = new QuantizedMatrix(default, m, 0, new float[m], token);
+        var weights = new QuantizedMatrix(default, 3, 0, new float[3], channel);
         var found = new BFloat16[m * 3];
         HostMultiplication.Multiply<BFloat16>(empty, weights, found, [1f, 2f, 3f], width);
         found.Should().Equal(Enumerable.Range(0, m * 3).Select(i => (BFloat16)(i % 3 + 1f)));
-        HostMultiplication.Multiply<float>(empty, new QuantizedMatrix(default, 0, 0, default, QuantizationScheme.Fp8Channel), [], default, width);
+        HostMultiplication.Multiply<float>(empty, new QuantizedMatrix(default, 0, 0, default, channel), [], default, width);
     }
 
     [Test]
