@@ -30,7 +30,7 @@ internal static class BatchedDecodeKernel
         int lane = Pin.Int32(Group.IdxX & 31);
         int id = GlobalMemory.LoadCurrent4(ids + (long)lane * 4, Pin.Int32(lane < rows ? 1 : 0));
         int shared = Shared.Base(), stages = DecodeKernel.Stages(TileM), group = Warpgroup.Index(), warp = Warpgroup.Warp();
-        DecodeKernel.Enter(TileM, group, shared, stages);
+        DecodeKernel.Enter(TileM, copies: true, group, shared, stages);
         var order = BatchedRows.Of(id, rows, experts);
         int tilesM = order.Tiles(), blockRows = Pin.Int32((columns + TileN - 1) / TileN), blocks = Pin.Int32((depth + 127) >> 7);
         Warpgroup.Sync(0, Threads);
@@ -52,13 +52,12 @@ internal static class BatchedDecodeKernel
         }
         var acc = default(Acc4);
         if (group < 2)
-            acc = Multiply(shared, stages, group, lane, blocks);
+            acc = DecodeKernel.Multiply(acc, TileM, false, group, shared, stages, 0, blocks);
         // The sums take the place of the stages, which both warpgroups have left by then. Every thread passes the same barriers, as checkers
         // want it.
         Warpgroup.Sync(0, Threads);
         if (group < 2)
-            Epilogue.StageColumns(
-                acc, Pin.Int32(shared + (lane & 3) * 2 * DecodeKernel.SumPitch + (warp * 16 + (lane >> 2)) * 4), DecodeKernel.SumPitch);
+            Epilogue.StageColumns(acc, DecodeKernel.SumAddress(shared), DecodeKernel.SumPitch);
         Warpgroup.Sync(0, Threads);
         // A warp writes a row, four columns a lane.
         int row = order.RowAt(tile.Row + warp), column = Pin.Int32(tile.Column + lane * 4), count = Pin.Int32(columns - column);
@@ -68,28 +67,5 @@ internal static class BatchedDecodeKernel
             var sum = Cluster.Sum(shared + warp * DecodeKernel.SumPitch + lane * 16);
             OutputNeighbours.Store(sum, output + row * outputPitch, outputType, column, count, Pin.Int32(count > 3 ? vector : 0));
         }
-    }
-
-    private static Acc4 Multiply(int shared, int stages, int group, int lane, int blocks)
-    {
-        int stageBytes = DecodeKernel.StageBytes(TileM);
-        int full = Pin.Int32(shared + DecodeKernel.BarrierOffset(TileM, stages)), empty = full + DecodeKernel.EmptyOffset;
-        int operandA = Pin.Int32(Wgmma.Descriptor(shared + group * 8192)), operandB = Pin.Int32(Wgmma.Descriptor(shared + DecodeKernel.WeightBytes));
-        int scales = Pin.Int32(shared + DecodeKernel.ScaleOffset(TileM, stages)), laneScale = Pin.Int32((lane & 3) * 8);
-        int stage = 0, phase = 0;
-        var acc = default(Acc4);
-        for (int block = 0; block < blocks; block++)
-        {
-            int slot = scales + stage * DecodeKernel.ScaleBytes(TileM), offset = stage * (stageBytes / 16);
-            MBarrier.Wait(full + stage * 8, phase);
-            acc = Wgmma.MultiplyColumns(acc, operandA + offset, operandB + offset, empty + stage * 8, slot + laneScale, slot + TileM * 4);
-            stage++;
-            if (stage == stages)
-            {
-                stage = 0;
-                phase ^= 1;
-            }
-        }
-        return acc;
     }
 }

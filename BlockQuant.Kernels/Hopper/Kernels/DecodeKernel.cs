@@ -157,6 +157,36 @@ internal static class DecodeKernel
         }
     }
 
+    // A warpgroup's 64 rows of the tile times the tokens, of FP8 or INT8 codes.
+    internal static TAcc Multiply<TAcc>(TAcc acc, int tokens, bool integers, int group, int shared, int stages, int begin, int end)
+        where TAcc : unmanaged
+    {
+        int stageBytes = StageBytes(tokens);
+        int full = Pin.Int32(shared + BarrierOffset(tokens, stages)), empty = full + EmptyOffset;
+        int operandA = Pin.Int32(Wgmma.Descriptor(shared + group * 8192)), operandB = Pin.Int32(Wgmma.Descriptor(shared + WeightBytes));
+        int scales = Pin.Int32(shared + ScaleOffset(tokens, stages)), laneScale = Pin.Int32((Group.IdxX & 3) * 8);
+        int stage = 0, phase = 0;
+        for (int block = begin; block < end; block++)
+        {
+            int slot = scales + stage * ScaleBytes(tokens), offset = stage * (stageBytes / 16), release = empty + stage * 8;
+            MBarrier.Wait(full + stage * 8, phase);
+            acc = integers
+                ? Int8Wgmma.MultiplyInt8Columns(acc, operandA + offset, operandB + offset, release, slot + laneScale, slot + tokens * 4)
+                : Wgmma.MultiplyColumns(acc, operandA + offset, operandB + offset, release, slot + laneScale, slot + tokens * 4);
+            stage++;
+            if (stage == stages)
+            {
+                stage = 0;
+                phase ^= 1;
+            }
+        }
+        return acc;
+    }
+
+    // Where a lane's first field of the sums goes.
+    internal static int SumAddress(int shared) =>
+        Pin.Int32(shared + (Group.IdxX & 3) * 2 * SumPitch + ((Group.IdxX >> 5) * 16 + (Group.IdxX >> 2 & 7)) * 4);
+
     // What follows the loads: two warpgroups multiply, the cluster adds their sums, and all of the block's threads write them.
     internal static void MultiplyAndStore<TAcc>(
         int tokens, int threads, int group, int shared, int stages, DecodePart part, long output, long outputPitch, int outputType, int vector,
@@ -164,37 +194,13 @@ internal static class DecodeKernel
         where TAcc : unmanaged
     {
         int m0 = part.M0, n0 = part.N0;
+        var acc = default(TAcc);
         if (group < 2)
-        {
-            int stageBytes = StageBytes(tokens);
-            int full = Pin.Int32(shared + BarrierOffset(tokens, stages)), empty = full + EmptyOffset;
-            int lane = Pin.Int32(Group.IdxX & 31), warp = Pin.Int32(Group.IdxX >> 5);
-            int operandA = Pin.Int32(Wgmma.Descriptor(shared + group * 8192)), operandB = Pin.Int32(Wgmma.Descriptor(shared + WeightBytes));
-            int scales = Pin.Int32(shared + ScaleOffset(tokens, stages)), laneScale = Pin.Int32((lane & 3) * 8);
-            int stage = 0, phase = 0;
-            var acc = default(TAcc);
-            for (int block = part.Begin; block < part.End; block++)
-            {
-                int slot = scales + stage * ScaleBytes(tokens);
-                MBarrier.Wait(full + stage * 8, phase);
-                acc = Wgmma.MultiplyColumns(
-                    acc, operandA + stage * (stageBytes / 16), operandB + stage * (stageBytes / 16), empty + stage * 8, slot + laneScale, slot + tokens * 4);
-                stage++;
-                if (stage == stages)
-                {
-                    stage = 0;
-                    phase ^= 1;
-                }
-            }
-            // The sums take the place of the stages, which both warpgroups have left by now.
-            Warpgroup.Sync(0, threads);
-            Epilogue.StageColumns(acc, Pin.Int32(shared + (lane & 3) * 2 * SumPitch + (warp * 16 + (lane >> 2)) * 4), SumPitch);
-        }
-        else
-        {
-            // Every thread passes the same barriers, as race checkers want it.
-            Warpgroup.Sync(0, threads);
-        }
+            acc = Multiply(acc, tokens, false, group, shared, stages, part.Begin, part.End);
+        // The sums take the place of the stages, which both warpgroups have left by now. Every thread passes the same barriers.
+        Warpgroup.Sync(0, threads);
+        if (group < 2)
+            Epilogue.StageColumns(acc, SumAddress(shared), SumPitch);
         Sync(part.Split, threads);
         // A warp takes a token at a time, four columns a lane; four of its tokens' sums are on their way at once.
         int step = Pin.Int32(part.Split * threads), valid = Pin.Int32(Math.Min(rows - m0, tokens) * (TileN / 4));

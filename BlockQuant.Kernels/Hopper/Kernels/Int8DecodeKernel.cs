@@ -62,40 +62,13 @@ internal static class Int8DecodeKernel
             long weightScale = weightScales + ((long)(n0 >> 7) * blocks + begin) * 4;
             DecodeKernel.LoadTokens(tokens, shared, stages, rowScales, rowPitch, blockPitch, weightScale, m0, rows, begin, end);
         }
+        var acc = default(TAcc);
         if (group < 2)
-        {
-            int stageBytes = DecodeKernel.StageBytes(tokens);
-            int full = Pin.Int32(shared + DecodeKernel.BarrierOffset(tokens, stages)), empty = full + DecodeKernel.EmptyOffset;
-            int lane = Pin.Int32(Group.IdxX & 31), warp = Pin.Int32(Group.IdxX >> 5);
-            int operandA = Pin.Int32(Wgmma.Descriptor(shared + group * 8192));
-            int operandB = Pin.Int32(Wgmma.Descriptor(shared + DecodeKernel.WeightBytes));
-            int scales = Pin.Int32(shared + DecodeKernel.ScaleOffset(tokens, stages)), laneScale = Pin.Int32((lane & 3) * 8);
-            int stage = 0, phase = 0;
-            var acc = default(TAcc);
-            for (int block = begin; block < end; block++)
-            {
-                int slot = scales + stage * DecodeKernel.ScaleBytes(tokens);
-                MBarrier.Wait(full + stage * 8, phase);
-                acc = Int8Wgmma.MultiplyInt8Columns(
-                    acc, operandA + stage * (stageBytes / 16), operandB + stage * (stageBytes / 16), empty + stage * 8, slot + laneScale,
-                    slot + tokens * 4);
-                stage++;
-                if (stage == stages)
-                {
-                    stage = 0;
-                    phase ^= 1;
-                }
-            }
-            // The sums take the place of the stages, which both warpgroups have left by now.
-            Warpgroup.Sync(0, DecodeKernel.Threads);
-            Epilogue.StageColumns(
-                acc, Pin.Int32(shared + (lane & 3) * 2 * DecodeKernel.SumPitch + (warp * 16 + (lane >> 2)) * 4), DecodeKernel.SumPitch);
-        }
-        else
-        {
-            // Every thread passes the same barriers, as race checkers want it.
-            Warpgroup.Sync(0, DecodeKernel.Threads);
-        }
+            acc = DecodeKernel.Multiply(acc, tokens, true, group, shared, stages, begin, end);
+        // The sums take the place of the stages, which both warpgroups have left by now. Every thread passes the same barriers.
+        Warpgroup.Sync(0, DecodeKernel.Threads);
+        if (group < 2)
+            Epilogue.StageColumns(acc, DecodeKernel.SumAddress(shared), DecodeKernel.SumPitch);
         DecodeKernel.Sync(part.Split, DecodeKernel.Threads);
         // A warp takes a token at a time, four columns a lane.
         int valid = Math.Min(rows - m0, tokens) * 32;
