@@ -41,10 +41,6 @@ internal static partial class Epilogue
         where TAcc : unmanaged
         => throw new NotSupportedException();
 
-    public static partial void StageSingle<TAcc>(TAcc acc, int first, int row, int swizzle)
-        where TAcc : unmanaged
-        => throw new NotSupportedException();
-
     public static partial void StageSwappedSingle<TAcc>(TAcc acc, int first, int row, int swizzle)
         where TAcc : unmanaged
         => throw new NotSupportedException();
@@ -75,7 +71,12 @@ internal static partial class Global
 
 internal static partial class Int8Wgmma
 {
-    public static partial TAcc MultiplyInt8Rows<TAcc>(TAcc acc, int a, int b, int release, int rowScales, int weightScales, int split)
+    public static partial TAcc MultiplyInt8Rows<TAcc>(
+        TAcc acc, int a, int b, int release, float upper, float lower, float left, float right, int split)
+        where TAcc : unmanaged
+        => throw new NotSupportedException();
+
+    public static partial TAcc BeginRows<TAcc>()
         where TAcc : unmanaged
         => throw new NotSupportedException();
 
@@ -93,6 +94,8 @@ internal static partial class MBarrier
     public static partial void Wait(int barrier, int parity) => throw new NotSupportedException();
 
     public static partial void ArriveExpect(int barrier, int bytes) => throw new NotSupportedException();
+
+    public static partial void Arrive(int barrier) => throw new NotSupportedException();
 
     public static partial void ArriveAfterCopies(int barrier) => throw new NotSupportedException();
 
@@ -144,6 +147,8 @@ internal static partial class Shared
 
     public static partial int Bytes() => throw new NotSupportedException();
 
+    public static partial float Single(int address) => throw new NotSupportedException();
+
     public static partial void Clear(int address) => throw new NotSupportedException();
 
     public static partial void Store8(int address, int low, int high) => throw new NotSupportedException();
@@ -193,7 +198,8 @@ internal static partial class Warpgroup
 
 internal static partial class Wgmma
 {
-    public static partial TAcc MultiplyRows<TAcc>(TAcc acc, int a, int b, int release, int rowScales, int weightScales, int split)
+    public static partial TAcc MultiplyRows<TAcc>(
+        TAcc acc, int a, int b, int release, float upper, float lower, float left, float right, int split)
         where TAcc : unmanaged
         => throw new NotSupportedException();
 

@@ -28,6 +28,11 @@ internal static partial class MBarrier
     [Ptx("{ .reg .pred P; elect.sync _|P, 0xffffffff; @P mbarrier.arrive.expect_tx.shared::cta.b64 _, [$0], $1; }")]
     public static partial void ArriveExpect(int barrier, int bytes);
 
+    /// <summary>One arrival by the whole warp, after what its lanes have read.</summary>
+    [IntrinsicImplementation]
+    [Ptx("{ .reg .pred P; bar.warp.sync 0xffffffff; elect.sync _|P, 0xffffffff; @P mbarrier.arrive.shared::cta.b64 _, [$0]; }")]
+    public static partial void Arrive(int barrier);
+
     /// <summary>One arrival by each lane, made once the lane's earlier <see cref="AsyncCopy"/> copies have landed.</summary>
     [IntrinsicImplementation]
     [Ptx("cp.async.mbarrier.arrive.noinc.shared::cta.b64 [$0];")]

@@ -15,6 +15,11 @@ internal static partial class Shared
     [Ptx("mov.u32 $d, %dynamic_smem_size;")]
     public static partial int Bytes();
 
+    /// <summary>One float32.</summary>
+    [IntrinsicImplementation]
+    [Ptx("ld.shared.f32 $d, [$0];")]
+    public static partial float Single(int address);
+
     /// <summary>Zeroes 16 bytes.</summary>
     [IntrinsicImplementation]
     [Ptx("{ .reg .b32 z; mov.u32 z, 0; st.shared.v4.b32 [$0], {z,z,z,z}; }")]

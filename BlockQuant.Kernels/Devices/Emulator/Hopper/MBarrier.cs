@@ -30,6 +30,9 @@ internal static partial class MBarrier
             BlockMemory.Own.Arrive(barrier);
     }
 
+    public static partial void Arrive(int barrier) =>
+        EmulatedLane.Elect(nameof(Arrive), barrier, static barrier => BlockMemory.Own.Arrive(barrier));
+
     public static partial void ArriveAfterCopies(int barrier)
     {
         // Copies land in order, so this one lands after the lane's others.

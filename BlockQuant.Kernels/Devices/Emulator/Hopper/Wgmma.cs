@@ -8,9 +8,10 @@ internal static partial class Wgmma
     // Fields of the first product of a pair.
     private const int FirstFields = 64;
 
-    public static partial TAcc MultiplyRows<TAcc>(TAcc acc, int a, int b, int release, int rowScales, int weightScales, int split)
+    public static partial TAcc MultiplyRows<TAcc>(
+        TAcc acc, int a, int b, int release, float upper, float lower, float left, float right, int split)
         where TAcc : unmanaged
-        => AddRows(acc, a, b, release, rowScales, weightScales, split, BlockProduct.Float8);
+        => AddRows(acc, a, b, release, (upper, lower), (left, right), split, BlockProduct.Float8);
 
     public static partial TAcc MultiplyColumns<TAcc>(TAcc acc, int a, int b, int release, int tokenScales, int weightScale)
         where TAcc : unmanaged
@@ -25,16 +26,17 @@ internal static partial class Wgmma
             AddRowPairs).Acc;
 
     /// <summary><see cref="MultiplyRows"/> of codes of any meaning.</summary>
-    internal static TAcc AddRows<TAcc>(TAcc acc, int a, int b, int release, int rowScales, int weightScales, int split, float[] values)
+    internal static TAcc AddRows<TAcc>(
+        TAcc acc, int a, int b, int release, (float Upper, float Lower) rows, (float Left, float Right) weights, int split, float[] values)
         where TAcc : unmanaged
         => EmulatedLane.AsWarpgroup(
-            nameof(MultiplyRows), new Share<TAcc>(acc, (a, b, release), rowScales, weightScales, split), lanes => AddRows(lanes, values)).Acc;
+            nameof(MultiplyRows), new RowShare<TAcc>(acc, (a, b, release), rows, weights, split), lanes => AddRows(lanes, values)).Acc;
 
     /// <summary><see cref="MultiplyColumns"/> of codes of any meaning.</summary>
     internal static TAcc AddColumns<TAcc>(TAcc acc, int a, int b, int release, int tokenScales, int weightScale, float[] values)
         where TAcc : unmanaged
         => EmulatedLane.AsWarpgroup(
-            nameof(MultiplyColumns), new Share<TAcc>(acc, (a, b, release), tokenScales, weightScale, 0), lanes => AddColumns(lanes, values)).Acc;
+            nameof(MultiplyColumns), new Share<TAcc>(acc, (a, b, release), tokenScales, weightScale), lanes => AddColumns(lanes, values)).Acc;
 
     private static void AddRowPairs<TAcc>(PairShare<TAcc>[] lanes)
         where TAcc : unmanaged
@@ -62,34 +64,31 @@ internal static partial class Wgmma
         }
     }
 
-    private static void AddRows<TAcc>(Share<TAcc>[] lanes, float[] values)
+    private static void AddRows<TAcc>(RowShare<TAcc>[] lanes, float[] values)
         where TAcc : unmanaged
     {
-        BlockMemory memory = BlockMemory.Own;
-        int columns = 2 * Fragment.Length<TAcc>();
-        var product = Multiply(lanes, columns, values);
+        var (a, b, release) = EmulatedLane.Uniform("wgmma", lanes, lanes[0].Operands, static share => share.Operands);
+        var product = new BlockProduct(a, b, 2 * Fragment.Length<TAcc>(), values);
         for (int lane = 0; lane < lanes.Length; lane++)
         {
-            ref Share<TAcc> share = ref lanes[lane];
+            ref RowShare<TAcc> share = ref lanes[lane];
             Span<float> fields = Fragment.Of(ref share.Acc);
-            float upper = memory.Load<float>(share.LaneScales), lower = memory.Load<float>(share.LaneScales + 32);
-            // A tile that lies in one weight block has only that one's scale in memory.
-            float left = memory.Load<float>(share.WeightScales), right = share.Split < columns ? memory.Load<float>(share.WeightScales + 4) : left;
             for (int i = 0; i < fields.Length; i++)
             {
-                float scale = ((i & 2) == 0 ? upper : lower) * (Fragment.Column(lane, i) < share.Split ? left : right);
+                float row = (i & 2) == 0 ? share.Rows.Upper : share.Rows.Lower;
+                float scale = row * (Fragment.Column(lane, i) < share.Split ? share.Weights.Left : share.Weights.Right);
                 fields[i] = MathF.FusedMultiplyAdd(product[lane, i], scale, fields[i]);
             }
         }
-        Release(memory, lanes[0].Operands.Release);
+        Release(BlockMemory.Own, release);
     }
 
     private static void AddColumns<TAcc>(Share<TAcc>[] lanes, float[] values)
         where TAcc : unmanaged
     {
         BlockMemory memory = BlockMemory.Own;
-        int columns = 2 * Fragment.Length<TAcc>();
-        var product = Multiply(lanes, columns, values);
+        var (a, b, release) = EmulatedLane.Uniform("wgmma", lanes, lanes[0].Operands, static share => share.Operands);
+        var product = new BlockProduct(a, b, 2 * Fragment.Length<TAcc>(), values);
         for (int lane = 0; lane < lanes.Length; lane++)
         {
             ref Share<TAcc> share = ref lanes[lane];
@@ -101,14 +100,7 @@ internal static partial class Wgmma
                 fields[i] = MathF.FusedMultiplyAdd(product[lane, i], token * weight, fields[i]);
             }
         }
-        Release(memory, lanes[0].Operands.Release);
-    }
-
-    private static BlockProduct Multiply<TAcc>(Share<TAcc>[] lanes, int columns, float[] values)
-        where TAcc : unmanaged
-    {
-        var (a, b, _) = EmulatedLane.Uniform("wgmma", lanes, lanes[0].Operands, static share => share.Operands);
-        return new BlockProduct(a, b, columns, values);
+        Release(memory, release);
     }
 
     // One arrival of each of the four warps.
@@ -119,12 +111,23 @@ internal static partial class Wgmma
     }
 
     // What a lane brings, and in Acc what it gets.
-    private struct Share<TAcc>(TAcc acc, (int A, int B, int Release) operands, int laneScales, int weightScales, int split)
+    private struct Share<TAcc>(TAcc acc, (int A, int B, int Release) operands, int laneScales, int weightScales)
         where TAcc : unmanaged
     {
         public TAcc Acc = acc;
         public readonly (int A, int B, int Release) Operands = operands;
-        public readonly int LaneScales = laneScales, WeightScales = weightScales, Split = split;
+        public readonly int LaneScales = laneScales, WeightScales = weightScales;
+    }
+
+    private struct RowShare<TAcc>(
+        TAcc acc, (int A, int B, int Release) operands, (float Upper, float Lower) rows, (float Left, float Right) weights, int split)
+        where TAcc : unmanaged
+    {
+        public TAcc Acc = acc;
+        public readonly (int A, int B, int Release) Operands = operands;
+        public readonly (float Upper, float Lower) Rows = rows;
+        public readonly (float Left, float Right) Weights = weights;
+        public readonly int Split = split;
     }
 
     private struct PairShare<TAcc>(
