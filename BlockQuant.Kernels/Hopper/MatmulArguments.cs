@@ -45,7 +45,7 @@ internal struct MatmulArguments
 
     /// <summary>Rows of the boxes in which the copy engine reads the activations.</summary>
     public static int ActivationBox(in MatmulCall call) =>
-        call.Plan.Kind == HopperKernelKind.Prefill ? PrefillRing.BoxRows(call.M) : call.Plan.TileM;
+        call.Plan.Kind == HopperKernelKind.Prefill ? PrefillKernel.BoxRows(call.M) : call.Plan.TileM;
 
     /// <summary>Dynamic shared memory of the launch of a kernel.</summary>
     public static int SharedBytes(in MatmulCall call, HopperKernel kernel, int multiprocessors) =>

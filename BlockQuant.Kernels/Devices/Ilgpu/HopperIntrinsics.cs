@@ -41,6 +41,10 @@ internal static partial class Epilogue
         where TAcc : unmanaged
         => throw new NotSupportedException();
 
+    public static partial void StageSingle<TAcc>(TAcc acc, int first, int row, int swizzle)
+        where TAcc : unmanaged
+        => throw new NotSupportedException();
+
     public static partial void StageSwappedSingle<TAcc>(TAcc acc, int first, int row, int swizzle)
         where TAcc : unmanaged
         => throw new NotSupportedException();
@@ -71,12 +75,7 @@ internal static partial class Global
 
 internal static partial class Int8Wgmma
 {
-    public static partial TAcc MultiplyInt8Rows<TAcc>(
-        TAcc acc, int a, int b, int release, float upper, float lower, float left, float right, int split)
-        where TAcc : unmanaged
-        => throw new NotSupportedException();
-
-    public static partial TAcc BeginRows<TAcc>()
+    public static partial TAcc MultiplyInt8Rows<TAcc>(TAcc acc, int a, int b, int release, int rowScales, int weightScales, int split)
         where TAcc : unmanaged
         => throw new NotSupportedException();
 
@@ -198,7 +197,11 @@ internal static partial class Warpgroup
 
 internal static partial class Wgmma
 {
-    public static partial TAcc MultiplyRows<TAcc>(
+    public static partial TAcc MultiplyRows<TAcc>(TAcc acc, int a, int b, int release, int rowScales, int weightScales, int split)
+        where TAcc : unmanaged
+        => throw new NotSupportedException();
+
+    public static partial TAcc MultiplyScaledRows<TAcc>(
         TAcc acc, int a, int b, int release, float upper, float lower, float left, float right, int split)
         where TAcc : unmanaged
         => throw new NotSupportedException();

@@ -25,16 +25,17 @@ internal static partial class ComposedPtx
     public static string Write(string name, string[][] arguments, string[] result) => name switch
     {
         nameof(Wgmma.MultiplyRows) => MultiplyRows(arguments, result, Float8Product),
+        nameof(Wgmma.MultiplyScaledRows) => MultiplyRows(arguments, result, Float8Product),
         nameof(Wgmma.MultiplyRowPairs) => MultiplyRowPairs(arguments, result),
         nameof(Wgmma.MultiplyColumns) => MultiplyColumns(arguments, result, Float8Product),
         nameof(Epilogue.StageBFloat16) => StagePacked(arguments, "bf16x2"),
         nameof(Epilogue.StageHalf) => StagePacked(arguments, "f16x2"),
-        nameof(Epilogue.StageSwappedSingle) => StageSwappedSingle(arguments),
+        nameof(Epilogue.StageSingle) => StageSingle(arguments, 0, 1),
+        nameof(Epilogue.StageSwappedSingle) => StageSingle(arguments, 1, 0),
         nameof(Epilogue.StoreFourBFloat16) => StoreFourBFloat16(arguments),
         nameof(Epilogue.StageColumns) => StageColumns(arguments),
         nameof(Cluster.SumOfFour) => SumOfFour(arguments, result),
         nameof(Int8Wgmma.MultiplyInt8Rows) => MultiplyRows(arguments, result, Int8Product),
-        nameof(Int8Wgmma.BeginRows) => BeginRows(result),
         nameof(Int8Wgmma.MultiplyInt8Columns) => MultiplyColumns(arguments, result, Int8Product),
         nameof(QuantizingEpilogue.AddBias) => AddBias(arguments, result),
         nameof(QuantizingEpilogue.LargestOfRows) => LargestOfRows(arguments, result),
@@ -46,19 +47,19 @@ internal static partial class ComposedPtx
     private static string MultiplyRows(string[][] arguments, string[] result, string product)
     {
         var (acc, a, b, release) = (arguments[0], arguments[1][0], arguments[2][0], arguments[3][0]);
-        var (upper, lower, leftScale, rightScale, split) = (arguments[4][0], arguments[5][0], arguments[6][0], arguments[7][0], arguments[8][0]);
+        bool inRegisters = arguments.Length > 7;
+        string split = arguments[^1][0];
         int columns = 2 * acc.Length;
         Part[] parts = Parts(columns, product);
         int ahead = parts.Length > 1 && parts[1].Register > 0 ? 2 : 1;
         bool oneBlock = int.TryParse(split, out int constant) && constant >= Math.Min(columns, 128);
         int granule = columns == 256 ? 128 : (int)BigInteger.GreatestCommonDivisor(columns, 128);
-        var text = new StringBuilder("{ .reg .b64 a<4>; .reg .pred on, left; .reg .f32 l<2>, r<2>, s<2>;\n");
+        var text = new StringBuilder("{ .reg .b64 a<4>; .reg .pred on, left; .reg .f32 ");
+        text.Append(inRegisters ? "l<2>, r<2>, s<2>;\n" : "m<2>, wl, wr, l<2>, r<2>, s<2>;\n");
         if (product == Int8Product)
             text.Append(".reg .f32 whole;\n");
         text.Append("setp.eq.b32 on, 0, 0;\n");
-        text.Append($"mul.f32 l0, {upper}, {leftScale}; mul.f32 l1, {lower}, {leftScale};\n");
-        if (columns == 256 || !oneBlock)
-            text.Append($"mul.f32 r0, {upper}, {rightScale}; mul.f32 r1, {lower}, {rightScale};\n");
+        Scales(columns == 256 || !oneBlock);
         Descriptors(text, "a", a, 4);
         for (int part = 0; part < ahead; part++)
             StartPart(parts[part]);
@@ -85,6 +86,22 @@ internal static partial class ComposedPtx
         }
         return text.Append('}').ToString();
 
+        // What a row and a weight block are multiplied by together.
+        void Scales(bool twoBlocks)
+        {
+            string[] rows = ["m0", "m1"], blocks = ["wl", "wr"];
+            if (inRegisters)
+                (rows, blocks) = ([arguments[4][0], arguments[5][0]], [arguments[6][0], arguments[7][0]]);
+            else
+                text.Append($"ld.shared.f32 m0, [{arguments[4][0]}]; ld.shared.f32 m1, [{arguments[4][0]}+32]; ld.shared.f32 wl, [{arguments[5][0]}];\n");
+            text.Append($"mul.f32 l0, {rows[0]}, {blocks[0]}; mul.f32 l1, {rows[1]}, {blocks[0]};\n");
+            if (!twoBlocks)
+                return;
+            if (!inRegisters)
+                text.Append($"ld.shared.f32 wr, [{arguments[5][0]}+4]; ");
+            text.Append($"mul.f32 r0, {rows[0]}, {blocks[1]}; mul.f32 r1, {rows[1]}, {blocks[1]};\n");
+        }
+
         void StartPart(Part part)
         {
             text.Append("{ .reg .b64 b<4>;\n");
@@ -92,13 +109,6 @@ internal static partial class ComposedPtx
             Start(text, part.Register, part.Columns / 2, "a", "b", 0, product);
             text.Append("}\n");
         }
-    }
-
-    private static string BeginRows(string[] result)
-    {
-        int fields = Parts(2 * result.Length, Int8Product).Max(part => part.Register + part.Columns / 2);
-        IEnumerable<string> products = Enumerable.Range(0, fields).Select(i => $"mov.b32 {ProductField(i)}, 0;");
-        return string.Join('\n', products.Concat(result.Select(field => $"mov.f32 {field}, 0f00000000;")));
     }
 
     // The columns that are multiplied at once. Two parts in registers of their own overlap: one is promoted while the other is
@@ -153,8 +163,6 @@ internal static partial class ComposedPtx
         for (int i = 0; i < fields / 2; i++)
             text.Append($"mul.f32 q{i}, q{i}, w;\n");
         Product(text, fields, 0, product);
-        // All lanes have read the stage's scales before one of them frees it.
-        text.Append("bar.warp.sync 0xffffffff;\n");
         Release(text, release, fields);
         for (int i = 0; i < fields; i++)
             Promote(text, i, product, result[i], $"q{(i >> 2) * 2 + (i & 1)}", acc[i]);
@@ -176,7 +184,7 @@ internal static partial class ComposedPtx
         return text.Append('}').ToString();
     }
 
-    private static string StageSwappedSingle(string[][] arguments)
+    private static string StageSingle(string[][] arguments, int left, int right)
     {
         var (acc, row, swizzle) = (arguments[0], arguments[2][0], arguments[3][0]);
         int first = int.Parse(arguments[1][0]), end = Math.Min(first + 16, acc.Length);
@@ -184,8 +192,8 @@ internal static partial class ComposedPtx
         for (int i = first; i < end; i += 4)
         {
             text.Append($"xor.b32 x, {swizzle}, {(i - first) / 4 * 32}; add.s32 x, x, {row};\n");
-            text.Append($"st.shared.v2.f32 [x], {{{acc[i + 1]}, {acc[i]}}}; ");
-            text.Append($"st.shared.v2.f32 [x+1024], {{{acc[i + 3]}, {acc[i + 2]}}};\n");
+            text.Append($"st.shared.v2.f32 [x], {{{acc[i + left]}, {acc[i + right]}}}; ");
+            text.Append($"st.shared.v2.f32 [x+1024], {{{acc[i + 2 + left]}, {acc[i + 2 + right]}}};\n");
         }
         return text.Append('}').ToString();
     }

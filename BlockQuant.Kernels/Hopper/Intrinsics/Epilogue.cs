@@ -24,15 +24,20 @@ internal static partial class Epilogue
     public static partial void StageHalf<TAcc>(TAcc acc, int first, int row, int swizzle)
         where TAcc : unmanaged;
 
-    /// <summary>
-    /// Stages up to 16 fields (32 columns) as float32, the two columns of every pair in each other's place. What is stored at once lies in
-    /// an even register and the next: swapped, a column's sum and its product, whose registers begin with an even one, are in different
-    /// register banks, and promotion, which reads both, is faster (2 to 3 % of a whole matmul, whatever its output's type).
-    /// </summary>
+    /// <summary>Stages up to 16 fields (32 columns) as float32.</summary>
     /// <param name="acc">The accumulator.</param>
     /// <param name="first">First field, a multiple of 8.</param>
     /// <param name="row">Shared address of row lane / 4, plus lane % 2 · 8.</param>
     /// <param name="swizzle">(lane / 2 % 2 ^ row % 8) · 16.</param>
+    [IntrinsicImplementation]
+    public static partial void StageSingle<TAcc>(TAcc acc, int first, int row, int swizzle)
+        where TAcc : unmanaged;
+
+    /// <summary>
+    /// As <see cref="StageSingle"/>, the two columns of every pair in each other's place. What is stored at once lies in an even
+    /// register and the next: swapped, a column's sum and its FP8 product, whose registers begin with an even one, are in different
+    /// register banks, and promotion, which reads both, is faster (2 to 3 % of a whole matmul, whatever its output's type).
+    /// </summary>
     [IntrinsicImplementation]
     public static partial void StageSwappedSingle<TAcc>(TAcc acc, int first, int row, int swizzle)
         where TAcc : unmanaged;

@@ -14,22 +14,11 @@ internal static partial class Int8Wgmma
     /// <param name="a">Descriptor (low word) of the activation rows.</param>
     /// <param name="b">Descriptor (low word) of the weight rows.</param>
     /// <param name="release">Barrier that each warp arrives at when the stage is no longer read.</param>
-    /// <param name="upper">The scale of this lane's first row.</param>
-    /// <param name="lower">The scale of this lane's second row, eight further on.</param>
-    /// <param name="left">The left block's scale.</param>
-    /// <param name="right">The right block's scale; the left one's where there is no other.</param>
+    /// <param name="rowScales">Shared address of the scale of this lane's first row; its second row's is 32 bytes on.</param>
+    /// <param name="weightScales">Shared address of the left block's scale; the right block's is 4 bytes on.</param>
     /// <param name="split">First column of the right block, a multiple of 16; a constant where it is the same for every tile.</param>
     [IntrinsicImplementation]
-    public static partial TAcc MultiplyInt8Rows<TAcc>(
-        TAcc acc, int a, int b, int release, float upper, float lower, float left, float right, int split)
-        where TAcc : unmanaged;
-
-    /// <summary>
-    /// The sum of a tile to come: zero. Ends the life of the last tile's products, whose registers are needed between the tiles.
-    /// </summary>
-    /// <typeparam name="TAcc">The accumulator: N / 2 floats.</typeparam>
-    [IntrinsicImplementation]
-    public static partial TAcc BeginRows<TAcc>()
+    public static partial TAcc MultiplyInt8Rows<TAcc>(TAcc acc, int a, int b, int release, int rowScales, int weightScales, int split)
         where TAcc : unmanaged;
 
     /// <summary>As <see cref="Wgmma.MultiplyColumns"/>, for INT8 operands.</summary>

@@ -28,13 +28,26 @@ internal static partial class Wgmma
     /// <param name="a">Descriptor (low word) of the activation rows.</param>
     /// <param name="b">Descriptor (low word) of the weight rows.</param>
     /// <param name="release">Barrier that each warp arrives at when the stage is no longer read.</param>
+    /// <param name="rowScales">Shared address of the scale of this lane's first row; its second row's is 32 bytes on.</param>
+    /// <param name="weightScales">Shared address of the left block's scale; the right block's is 4 bytes on.</param>
+    /// <param name="split">First column of the right block, a multiple of 16; a constant where it is the same for every tile.</param>
+    [IntrinsicImplementation]
+    public static partial TAcc MultiplyRows<TAcc>(TAcc acc, int a, int b, int release, int rowScales, int weightScales, int split)
+        where TAcc : unmanaged;
+
+    /// <summary><see cref="MultiplyRows"/> with scales that are in registers.</summary>
+    /// <typeparam name="TAcc">The accumulator: N / 2 floats.</typeparam>
+    /// <param name="acc">The sum so far.</param>
+    /// <param name="a">Descriptor (low word) of the activation rows.</param>
+    /// <param name="b">Descriptor (low word) of the weight rows.</param>
+    /// <param name="release">Barrier that each warp arrives at when the stage is no longer read.</param>
     /// <param name="upper">The scale of this lane's first row.</param>
     /// <param name="lower">The scale of this lane's second row, eight further on.</param>
     /// <param name="left">The left block's scale.</param>
-    /// <param name="right">The right block's scale; the left one's where there is no other.</param>
+    /// <param name="right">The right block's scale.</param>
     /// <param name="split">First column of the right block, a multiple of 16; a constant where it is the same for every tile.</param>
     [IntrinsicImplementation]
-    public static partial TAcc MultiplyRows<TAcc>(
+    public static partial TAcc MultiplyScaledRows<TAcc>(
         TAcc acc, int a, int b, int release, float upper, float lower, float left, float right, int split)
         where TAcc : unmanaged;
 

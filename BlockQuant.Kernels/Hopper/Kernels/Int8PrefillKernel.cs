@@ -60,37 +60,51 @@ internal static class Int8PrefillKernel
         if (group == 0)
         {
             Warpgroup.ReleaseRegisters(24);
-            PrefillKernel.Load(
-                Warpgroup.Warp(), tileN, shared, rowScales, rowPitch, blockPitch, weightScales, rows, columns, blocks, groupM);
+            int loader = Warpgroup.Warp();
+            if (loader == 0)
+                PrefillKernel.LoadOperands(tileN, false, shared, rows, columns, blocks, groupM);
+            else if (loader == 1)
+                PrefillKernel.LoadScales(tileN, false, shared, rowScales, rowPitch, blockPitch, weightScales, rows, columns, blocks, groupM);
             return;
         }
         Warpgroup.TakeRegisters(240);
-        int barriers = Pin.Int32(shared + PrefillKernel.BarrierOffset(tileN));
-        int tilesM = Pin.Int32((rows + PrefillRing.TileM - 1) / PrefillRing.TileM), tilesN = Pin.Int32((columns + tileN - 1) / tileN);
-        int tiles = Pin.Int32(tilesM * tilesN), turns = Pin.Int32(PrefillRing.Turns(tileN, blocks));
+        int stages = PrefillKernel.Stages(tileN), stageBytes = PrefillKernel.StageBytes(tileN);
+        int full = shared + PrefillKernel.BarrierOffset(tileN), empty = full + PrefillKernel.EmptyOffset;
+        int tilesM = Pin.Int32((rows + PrefillKernel.TileM - 1) / PrefillKernel.TileM), tilesN = Pin.Int32((columns + tileN - 1) / tileN);
+        int tiles = Pin.Int32(tilesM * tilesN);
         int lane = Pin.Int32(Group.IdxX & 31), warp = Pin.Int32((Group.IdxX >> 5) - 4);
         int warpRow = Pin.Int32(warp * 16), laneColumn = Pin.Int32((lane & 3) * 2);
         int staging = Pin.Int32(shared + PrefillKernel.StagingOffset(tileN) + warp * OutputTile.StagingBytes);
         int operandA = Pin.Int32(Wgmma.Descriptor(shared + (group - 1) * 8192));
-        int operandB = Pin.Int32(Wgmma.Descriptor(shared + PrefillRing.TileM * 128));
-        int scales = shared + PrefillKernel.ScaleOffset(tileN);
-        int laneScales = PrefillRing.LaneScales(scales, warpRow, lane), blockScales = PrefillRing.WeightScales(scales);
-        int turn = 0;
+        int operandB = Pin.Int32(Wgmma.Descriptor(shared + PrefillKernel.TileM * 128));
+        int scales = Pin.Int32(shared + PrefillKernel.ScaleOffset(tileN)), warpScale = Pin.Int32((warpRow + (lane >> 2)) * 4);
+        int stage = 0, phase = 0;
         for (int tile = Grid.IdxX; tile < tiles; tile += Grid.DimX)
         {
-            int mn = PrefillRing.Locate(tile, tilesM, tilesN, groupM);
-            int m0 = Pin.Int32(PrefillRing.FirstRow(mn, rows) + warpRow), n0 = Pin.Int32((mn >> 16) * tileN);
+            int mn = PrefillKernel.Locate(tile, tilesM, tilesN, groupM);
+            int m0 = Pin.Int32(PrefillKernel.FirstRow(mn, rows) + warpRow), n0 = Pin.Int32((mn >> 16) * tileN);
             int split = tileN == 192 ? Pin.Int32(128 - (n0 & 127)) : 128;
-            var acc = PrefillRing.Multiply(
-                Int8Wgmma.BeginRows<TAcc>(), tileN, true, operandA, operandB, laneScales, blockScales, barriers, blocks, turn, split);
-            PrefillRing.PassOver(tileN, barriers, blocks, turn);
-            turn += turns;
-            // Without a branch, behind which the sums would have other registers. Where there is no bias no column takes one.
-            acc = QuantizingEpilogue.AddBias(acc, bias + (long)(n0 + laneColumn) * 4, bias != 0 ? columns - n0 - laneColumn : 0);
+            var acc = default(TAcc);
+            for (int block = 0; block < blocks; block++)
+            {
+                MBarrier.Wait(full + stage * 8, phase);
+                int slot = scales + stage * PrefillKernel.ScaleBytes;
+                acc = Int8Wgmma.MultiplyInt8Rows(
+                    acc, operandA + stage * (stageBytes / 16), operandB + stage * (stageBytes / 16), empty + stage * 8, slot + warpScale,
+                    slot + PrefillKernel.WeightScaleOffset, split);
+                stage++;
+                if (stage == stages)
+                {
+                    stage = 0;
+                    phase ^= 1;
+                }
+            }
+            if (bias != 0)
+                acc = QuantizingEpilogue.AddBias(acc, bias + (long)(n0 + laneColumn) * 4, columns - n0 - laneColumn);
             if (quantize)
                 QuantizedOutputTile.Store(acc, tileN, staging, output, outputPitch, outputScales, form, vector, m0, n0, rows, columns);
             else
-                OutputTile.Store(acc, tileN, staging, output, outputPitch, form, vector, m0, n0, rows, columns);
+                OutputTile.Store(acc, tileN, staging, output, outputPitch, form, vector, m0, n0, rows, columns, integers: true);
         }
     }
 }

@@ -27,13 +27,15 @@ internal static class OutputTile
     /// <param name="n0">Output column of the tile's first.</param>
     /// <param name="rows">Rows of the output that may be written.</param>
     /// <param name="columns">Columns of the output.</param>
+    /// <param name="integers">True where the product was of integers, whose promotion does not gain by the order of pairs.</param>
     public static void Store<TAcc>(
-        TAcc acc, int tileN, int staging, long output, long pitch, int type, int vector, int m0, int n0, int rows, int columns)
+        TAcc acc, int tileN, int staging, long output, long pitch, int type, int vector, int m0, int n0, int rows, int columns,
+        bool integers = false)
         where TAcc : unmanaged
     {
         if (type == (int)OutputType.Single)
         {
-            StoreSingle(acc, tileN, staging, output + m0 * pitch + (long)n0 * 4, pitch, vector, rows - m0, columns - n0);
+            StoreSingle(acc, tileN, staging, output + m0 * pitch + (long)n0 * 4, pitch, vector, rows - m0, columns - n0, integers);
             return;
         }
         long target = output + m0 * pitch + (long)n0 * 2;
@@ -78,34 +80,37 @@ internal static class OutputTile
             Epilogue.StageBFloat16(acc, first, row, swizzle);
     }
 
-    private static void StoreSingle<TAcc>(TAcc acc, int tileN, int staging, long target, long pitch, int vector, int rows, int columns)
+    private static void StoreSingle<TAcc>(TAcc acc, int tileN, int staging, long target, long pitch, int vector, int rows, int columns, bool integers)
         where TAcc : unmanaged
     {
-        SinglePass(acc, 0, tileN, staging, target, pitch, vector, rows, columns);
-        SinglePass(acc, 32, tileN, staging, target, pitch, vector, rows, columns);
-        SinglePass(acc, 64, tileN, staging, target, pitch, vector, rows, columns);
-        SinglePass(acc, 96, tileN, staging, target, pitch, vector, rows, columns);
-        SinglePass(acc, 128, tileN, staging, target, pitch, vector, rows, columns);
-        SinglePass(acc, 160, tileN, staging, target, pitch, vector, rows, columns);
-        SinglePass(acc, 192, tileN, staging, target, pitch, vector, rows, columns);
-        SinglePass(acc, 224, tileN, staging, target, pitch, vector, rows, columns);
+        SinglePass(acc, 0, tileN, staging, target, pitch, vector, rows, columns, integers);
+        SinglePass(acc, 32, tileN, staging, target, pitch, vector, rows, columns, integers);
+        SinglePass(acc, 64, tileN, staging, target, pitch, vector, rows, columns, integers);
+        SinglePass(acc, 96, tileN, staging, target, pitch, vector, rows, columns, integers);
+        SinglePass(acc, 128, tileN, staging, target, pitch, vector, rows, columns, integers);
+        SinglePass(acc, 160, tileN, staging, target, pitch, vector, rows, columns, integers);
+        SinglePass(acc, 192, tileN, staging, target, pitch, vector, rows, columns, integers);
+        SinglePass(acc, 224, tileN, staging, target, pitch, vector, rows, columns, integers);
         Warpgroup.SyncWarp();
     }
 
     private static void SinglePass<TAcc>(
-        TAcc acc, int column, int tileN, int staging, long target, long pitch, int vector, int rows, int columns)
+        TAcc acc, int column, int tileN, int staging, long target, long pitch, int vector, int rows, int columns, bool integers)
         where TAcc : unmanaged
     {
         if (column >= tileN)
             return;
         int lane = Group.IdxX & 31, buffer = staging + (column >> 5 & 1) * BufferBytes;
         int row = Pin.Int32(buffer + (lane >> 2) * 128 + (lane & 1) * 8), swizzle = Pin.Int32((lane >> 1 & 1 ^ lane >> 2) << 4);
-        Epilogue.StageSwappedSingle(acc, column / 2, row, swizzle);
-        Copy(buffer, 4, target + column * 4, pitch, vector, rows, columns - column, Math.Min(tileN - column, 32));
+        if (integers)
+            Epilogue.StageSingle(acc, column / 2, row, swizzle);
+        else
+            Epilogue.StageSwappedSingle(acc, column / 2, row, swizzle);
+        Copy(buffer, 4, target + column * 4, pitch, vector, rows, columns - column, Math.Min(tileN - column, 32), !integers);
     }
 
     // One pass: the warp's 16 rows of up to 128 bytes. A buffer is filled again two passes later, behind the next pass's SyncWarp.
-    private static void Copy(int staged, int size, long target, long pitch, int vector, int rows, int columns, int width)
+    private static void Copy(int staged, int size, long target, long pitch, int vector, int rows, int columns, int width, bool swapped = false)
     {
         Warpgroup.SyncWarp();
         int lane = Group.IdxX & 31;
@@ -114,7 +119,7 @@ internal static class OutputTile
         {
             int r = lane >> 3, chunk = lane & 7;
             int exists = chunk * (16 / size) < first ? rows - r : 0;
-            if (size == 2)
+            if (!swapped)
                 Shared.CopyRows(staged + r * 128 + ((chunk ^ r) << 4), target + r * pitch + chunk * 16, pitch * 4, exists);
             else
                 Shared.CopySwappedRows(staged + r * 128 + ((chunk ^ r) << 4), target + r * pitch + chunk * 16, pitch * 4, exists);
@@ -130,7 +135,7 @@ internal static class OutputTile
                 if (size == 2)
                     Shared.Copy2(source, target + i * pitch + offset, exists);
                 else
-                    Shared.Copy4(source ^ 4, target + i * pitch + offset, exists);
+                    Shared.Copy4(swapped ? source ^ 4 : source, target + i * pitch + offset, exists);
             }
         }
     }

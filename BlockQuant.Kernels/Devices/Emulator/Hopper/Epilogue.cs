@@ -16,7 +16,15 @@ internal static partial class Epilogue
         where TAcc : unmanaged
         => EmulatedLane.AsWarp(nameof(StageHalf), new Staging<TAcc>(acc, first, row, swizzle), static warp => StagePacked(warp, HalfCodec.Encode));
 
+    public static partial void StageSingle<TAcc>(TAcc acc, int first, int row, int swizzle)
+        where TAcc : unmanaged
+        => StagePairs(acc, first, row, swizzle, static (left, right) => new Vector2(left, right));
+
     public static partial void StageSwappedSingle<TAcc>(TAcc acc, int first, int row, int swizzle)
+        where TAcc : unmanaged
+        => StagePairs(acc, first, row, swizzle, static (left, right) => new Vector2(right, left));
+
+    private static void StagePairs<TAcc>(TAcc acc, int first, int row, int swizzle, Func<float, float, Vector2> pair)
         where TAcc : unmanaged
     {
         BlockMemory memory = BlockMemory.Own;
@@ -24,8 +32,8 @@ internal static partial class Epilogue
         for (int i = 0; i < SingleFields && first + i < fields.Length; i += 4)
         {
             int address = (swizzle ^ i / 4 * 32) + row;
-            memory.Store(address, new Vector2(fields[first + i + 1], fields[first + i]));
-            memory.Store(address + 1024, new Vector2(fields[first + i + 3], fields[first + i + 2]));
+            memory.Store(address, pair(fields[first + i], fields[first + i + 1]));
+            memory.Store(address + 1024, pair(fields[first + i + 2], fields[first + i + 3]));
         }
     }
 

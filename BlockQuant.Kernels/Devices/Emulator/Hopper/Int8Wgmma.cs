@@ -2,14 +2,9 @@ namespace BlockQuant.Kernels.Hopper.Intrinsics;
 
 internal static partial class Int8Wgmma
 {
-    public static partial TAcc MultiplyInt8Rows<TAcc>(
-        TAcc acc, int a, int b, int release, float upper, float lower, float left, float right, int split)
+    public static partial TAcc MultiplyInt8Rows<TAcc>(TAcc acc, int a, int b, int release, int rowScales, int weightScales, int split)
         where TAcc : unmanaged
-        => Wgmma.AddRows(acc, a, b, release, (upper, lower), (left, right), split, BlockProduct.Int8);
-
-    public static partial TAcc BeginRows<TAcc>()
-        where TAcc : unmanaged
-        => default;
+        => Wgmma.AddRows(acc, a, b, release, rowScales, weightScales, split, BlockProduct.Int8);
 
     public static partial TAcc MultiplyInt8Columns<TAcc>(TAcc acc, int a, int b, int release, int tokenScales, int weightScale)
         where TAcc : unmanaged

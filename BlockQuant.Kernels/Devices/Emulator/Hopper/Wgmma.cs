@@ -8,10 +8,14 @@ internal static partial class Wgmma
     // Fields of the first product of a pair.
     private const int FirstFields = 64;
 
-    public static partial TAcc MultiplyRows<TAcc>(
+    public static partial TAcc MultiplyRows<TAcc>(TAcc acc, int a, int b, int release, int rowScales, int weightScales, int split)
+        where TAcc : unmanaged
+        => AddRows(acc, a, b, release, rowScales, weightScales, split, BlockProduct.Float8);
+
+    public static partial TAcc MultiplyScaledRows<TAcc>(
         TAcc acc, int a, int b, int release, float upper, float lower, float left, float right, int split)
         where TAcc : unmanaged
-        => AddRows(acc, a, b, release, (upper, lower), (left, right), split, BlockProduct.Float8);
+        => AddRows(acc, (a, b, release), (upper, lower), (left, right), split, BlockProduct.Float8);
 
     public static partial TAcc MultiplyColumns<TAcc>(TAcc acc, int a, int b, int release, int tokenScales, int weightScale)
         where TAcc : unmanaged
@@ -26,11 +30,15 @@ internal static partial class Wgmma
             AddRowPairs).Acc;
 
     /// <summary><see cref="MultiplyRows"/> of codes of any meaning.</summary>
-    internal static TAcc AddRows<TAcc>(
-        TAcc acc, int a, int b, int release, (float Upper, float Lower) rows, (float Left, float Right) weights, int split, float[] values)
+    internal static TAcc AddRows<TAcc>(TAcc acc, int a, int b, int release, int rowScales, int weightScales, int split, float[] values)
         where TAcc : unmanaged
-        => EmulatedLane.AsWarpgroup(
-            nameof(MultiplyRows), new RowShare<TAcc>(acc, (a, b, release), rows, weights, split), lanes => AddRows(lanes, values)).Acc;
+    {
+        BlockMemory memory = BlockMemory.Own;
+        (float, float) rows = (memory.Load<float>(rowScales), memory.Load<float>(rowScales + 32));
+        // A tile that lies in one weight block has only that one's scale in memory.
+        float left = memory.Load<float>(weightScales), right = split < 2 * Fragment.Length<TAcc>() ? memory.Load<float>(weightScales + 4) : left;
+        return AddRows(acc, (a, b, release), rows, (left, right), split, values);
+    }
 
     /// <summary><see cref="MultiplyColumns"/> of codes of any meaning.</summary>
     internal static TAcc AddColumns<TAcc>(TAcc acc, int a, int b, int release, int tokenScales, int weightScale, float[] values)
@@ -63,6 +71,12 @@ internal static partial class Wgmma
                 fields[i] = MathF.FusedMultiplyAdd(product[lane, i], (i & 2) == 0 ? upper : lower, fields[i]);
         }
     }
+
+    private static TAcc AddRows<TAcc>(
+        TAcc acc, (int, int, int) operands, (float, float) rows, (float, float) weights, int split, float[] values)
+        where TAcc : unmanaged
+        => EmulatedLane.AsWarpgroup(
+            nameof(MultiplyRows), new RowShare<TAcc>(acc, operands, rows, weights, split), lanes => AddRows(lanes, values)).Acc;
 
     private static void AddRows<TAcc>(RowShare<TAcc>[] lanes, float[] values)
         where TAcc : unmanaged
