@@ -17,8 +17,7 @@ internal sealed record HopperKernel(
     private static readonly int[] DecodeTokens = [8, 16, 32, 64, 128];
     private static readonly int[] FusedDecodeTokens = [8, 16];
     private static readonly int[] GroupedDecodeTokens = [16, 32, 64];
-    private static readonly (ElementKind Element, string Name)[] QuantizedElements =
-        [(ElementKind.BFloat16, "bf16"), (ElementKind.Float16, "f16"), (ElementKind.Float32, "f32")];
+    private static readonly ElementKind[] QuantizedElements = [ElementKind.BFloat16, ElementKind.Float16, ElementKind.Float32];
 
     private static readonly int[] Int8Widths = [128, 192, 256];
     private static readonly int[] QuantizeWidths = [128, 256];
@@ -35,7 +34,7 @@ internal sealed record HopperKernel(
         ExpertTiles,
         ExpertPlaces,
         BatchedDecode,
-        .. QuantizedElements.Select(element => BatchedQuantize(element.Element, element.Name)),
+        .. QuantizedElements.Select(BatchedQuantize),
         .. Int8Widths.Select(width => Int8("int8_prefill", "Tile", width)),
         .. QuantizeWidths.Select(width => Int8("int8_quantize", "Quantize", width)),
         .. DecodeTokens.Select(Int8Decode),
@@ -53,7 +52,7 @@ internal sealed record HopperKernel(
 
     /// <summary>Where in <see cref="All"/> the kernel is that sorts and quantizes rows of a type for <see cref="BatchedDecodeKernel"/>.</summary>
     public static int BatchedQuantizeIndex(ElementKind element) =>
-        BatchedDecodeIndex + 1 + Array.FindIndex(QuantizedElements, quantized => quantized.Element == element);
+        BatchedDecodeIndex + 1 + Array.IndexOf(QuantizedElements, element);
 
     private static int BatchedDecodeIndex { get; } = All.ToList().IndexOf(BatchedDecode);
 
@@ -106,8 +105,11 @@ internal sealed record HopperKernel(
         "batched_decode", typeof(BatchedDecodeKernel), nameof(BatchedDecodeKernel.Run), BatchedDecodeKernel.Threads, 2,
         BatchedDecodeKernel.SharedBytes);
 
-    private static HopperKernel BatchedQuantize(ElementKind element, string name) => new(
-        $"batched_quantize_{name}", typeof(BatchedQuantizeKernel), element.ToString(), BatchedQuantizeKernel.Threads, 4, 0);
+    private static HopperKernel BatchedQuantize(ElementKind element) => new(
+        $"batched_quantize_{ShortName(element)}", typeof(BatchedQuantizeKernel), element.ToString(), BatchedQuantizeKernel.Threads, 4, 0);
+
+    private static string ShortName(ElementKind element) =>
+        element switch { ElementKind.BFloat16 => "bf16", ElementKind.Float16 => "f16", _ => "f32" };
 
     /// <summary>Where in <see cref="All"/> the INT8 kernel of a plan is.</summary>
     /// <param name="plan">The plan.</param>
