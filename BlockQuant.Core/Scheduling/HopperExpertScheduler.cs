@@ -9,8 +9,8 @@ internal static class HopperExpertScheduler
     /// <summary>The most experts that the kernel that sorts rows by expert counts.</summary>
     public const int MaxBatchedExperts = 1024;
 
-    // A warp sorts them, a row a lane.
-    private const int MaxWarpRows = 32;
+    /// <summary>The most rows that a warp sorts by expert, a row a lane.</summary>
+    public const int MaxWarpRows = 32;
 
     /// <summary>Rows that an expert has at most, on average, where the weights are still the larger operand of every tile.</summary>
     private const int MaxDecodeRows = 32;

@@ -8,6 +8,11 @@ internal static class HopperScheduler
 {
     private const double ClockMegahertz = 1500, ShortClockMegahertz = 1750;
     private const double BytesPerMicrosecond = 4.2e6;
+    private const int MaxSplitK = 8;
+
+    // As many as six widths and, for each of five counts of tokens, four ways to split K make.
+    private const int MaxCandidates = 6 + 5 * 4;
+
     private static readonly int[] PrefillWidths = [256, 192, 144, 128, 64, 32];
     private static readonly int[] DecodeTokens = [8, 16, 32, 64, 128];
 
@@ -25,7 +30,9 @@ internal static class HopperScheduler
         ArgumentOutOfRangeException.ThrowIfNegativeOrZero(multiprocessors);
         HopperPlan best = default;
         double bestCost = double.PositiveInfinity;
-        foreach (HopperPlan plan in Candidates(m, n, k, multiprocessors))
+        // Every call of an operator plans, so planning allocates nothing.
+        Span<HopperPlan> candidates = stackalloc HopperPlan[MaxCandidates];
+        foreach (HopperPlan plan in candidates[..Fill(candidates, m, n, k, multiprocessors)])
         {
             double cost = Cost(plan, m, n, k, multiprocessors);
             if (cost < bestCost)
@@ -35,21 +42,10 @@ internal static class HopperScheduler
     }
 
     /// <summary>The plans that may be fastest for a shape: what the model chooses among, and what tuning measures.</summary>
-    internal static IEnumerable<HopperPlan> Candidates(int m, int n, int k, int multiprocessors)
+    internal static HopperPlan[] Candidates(int m, int n, int k, int multiprocessors)
     {
-        foreach (int width in PrefillWidths)
-            yield return new HopperPlan(HopperKernelKind.Prefill, 128, width, 1, 16, OverlapsStores(width));
-        foreach (int tokens in DecodeTokens)
-        {
-            // Weights are read once where a tile holds all tokens; above 64 tokens two tiles may still be faster than one.
-            if (tokens < m && tokens < 64 || tokens >= 2 * m && tokens > 8)
-                continue;
-            for (int split = 1; split <= Math.Min(8, Tiles(k, 128)); split *= 2)
-                yield return new HopperPlan(HopperKernelKind.Decode, tokens, 128, split, 1);
-        }
-
-        // Measured to win 4 to 7 % where tiles are shallow and many, to lose 1 % where either is not.
-        bool OverlapsStores(int width) => k <= 4096 && (long)Tiles(m, 128) * Tiles(n, width) > 3L * multiprocessors;
+        Span<HopperPlan> candidates = stackalloc HopperPlan[MaxCandidates];
+        return candidates[..Fill(candidates, m, n, k, multiprocessors)].ToArray();
     }
 
     /// <summary>Whether there is a kernel of the plan's tile.</summary>
@@ -101,6 +97,26 @@ internal static class HopperScheduler
         double busy = turns * Tiles(blocks, plan.SplitK) * blockTime * (resident == 2 && groups > places ? 2 : 1);
         double again = m > plan.TileM ? 1 : 0;
         return (resident == 2 ? 1.7 : 3.2) + again + 0.5 * plan.SplitK + 3 * (turns - 1) + Overlapped(busy, Traffic(m, n, k));
+    }
+
+    private static int Fill(Span<HopperPlan> candidates, int m, int n, int k, int multiprocessors)
+    {
+        int count = 0;
+        foreach (int width in PrefillWidths)
+        {
+            // Measured to win 4 to 7 % where tiles are shallow and many, to lose 1 % where either is not.
+            bool overlapsStores = k <= 4096 && (long)Tiles(m, 128) * Tiles(n, width) > 3L * multiprocessors;
+            candidates[count++] = new HopperPlan(HopperKernelKind.Prefill, 128, width, 1, 16, overlapsStores);
+        }
+        foreach (int tokens in DecodeTokens)
+        {
+            // Weights are read once where a tile holds all tokens; above 64 tokens two tiles may still be faster than one.
+            if (tokens < m && tokens < 64 || tokens >= 2 * m && tokens > 8)
+                continue;
+            for (int split = 1; split <= Math.Min(MaxSplitK, Tiles(k, 128)); split *= 2)
+                candidates[count++] = new HopperPlan(HopperKernelKind.Decode, tokens, 128, split, 1);
+        }
+        return count;
     }
 
     // Multiprocessors that clusters can use: one lies in one processing cluster of the GPU (16 or 18 multiprocessors), which larger

@@ -63,16 +63,14 @@ internal static class TileScheduler
         long m, long n, long k, DeviceTraits traits, TilePlanOverrides? overrides, bool fitsTensorCores, bool fitsFused, TunedPlans? tuned)
     {
         TilePlan plan = Plan(m, n, k, traits, overrides, fitsTensorCores, tuned);
-        string? reason =
-            !fitsFused ? "they are not bfloat16 from a multiple of 16 bytes on"
-            : plan.Hopper is not { } hopper || !HopperScheduler.CanQuantize(hopper) ? $"no kernel of the plan {plan} does"
-            : null;
-        if (overrides?.FuseQuantization == true && reason is not null)
+        bool canFuse = fitsFused && plan.Hopper is { } hopper && HopperScheduler.CanQuantize(hopper);
+        if (overrides?.FuseQuantization == true && !canFuse)
         {
+            string reason = fitsFused ? $"no kernel of the plan {plan} does" : "they are not bfloat16 from a multiple of 16 bytes on";
             throw new ArgumentException($"tile plan: activations cannot be quantized in the product's kernel, because {reason}.");
         }
 
-        bool fuses = reason is null && (overrides?.FuseQuantization ?? HopperScheduler.QuantizesInside(plan.Hopper!.Value, (int)k));
+        bool fuses = canFuse && (overrides?.FuseQuantization ?? HopperScheduler.QuantizesInside(plan.Hopper!.Value, (int)k));
         return plan with { QuantizesActivations = fuses };
     }
 

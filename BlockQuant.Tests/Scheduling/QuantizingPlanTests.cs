@@ -55,6 +55,16 @@ internal sealed class QuantizingPlanTests
     public void A_plan_says_that_it_quantizes()
         => Plan(1, Hopper).ToString().Should().Be("Hopper Decode 8x128x128, split-k 2, group-m 1, quantizing activations");
 
+    [Test]
+    public void Planning_allocates_nothing([Values(1, 4096)] int m)
+    {
+        DeviceTraits traits = Hopper;
+        _ = Plan(m, traits);
+        long before = GC.GetAllocatedBytesForCurrentThread();
+        _ = Plan(m, traits);
+        GC.GetAllocatedBytesForCurrentThread().Should().Be(before);
+    }
+
     private static TilePlanOverrides Demanded { get; } = new() { FuseQuantization = true };
 
     private static void Refuses(Action plan, string reason)

@@ -25,7 +25,7 @@ internal static partial class ComposedPtx
     public static string Write(string name, string[][] arguments, string[] result) => name switch
     {
         nameof(Wgmma.MultiplyRows) => MultiplyRows(arguments, result, Float8Product),
-        nameof(Wgmma.MultiplyScaledRows) => MultiplyRows(arguments, result, Float8Product),
+        nameof(Wgmma.MultiplyScaledRows) => MultiplyRows(arguments, result, Float8Product, inRegisters: true),
         nameof(Wgmma.MultiplyRowPairs) => MultiplyRowPairs(arguments, result),
         nameof(Wgmma.MultiplyColumns) => MultiplyColumns(arguments, result, Float8Product),
         nameof(Epilogue.StageBFloat16) => StagePacked(arguments, "bf16x2"),
@@ -44,10 +44,9 @@ internal static partial class ComposedPtx
         _ => throw new NotSupportedException($"No PTX for intrinsic {name}."),
     };
 
-    private static string MultiplyRows(string[][] arguments, string[] result, string product)
+    private static string MultiplyRows(string[][] arguments, string[] result, string product, bool inRegisters = false)
     {
         var (acc, a, b, release) = (arguments[0], arguments[1][0], arguments[2][0], arguments[3][0]);
-        bool inRegisters = arguments.Length > 7;
         string split = arguments[^1][0];
         int columns = 2 * acc.Length;
         Part[] parts = Parts(columns, product);

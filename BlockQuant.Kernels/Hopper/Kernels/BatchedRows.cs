@@ -1,6 +1,7 @@
 using BlockQuant.Kernels.Hopper.Intrinsics;
 using BlockQuant.Kernels.Portable;
 using BlockQuant.Kernels.TensorCores.Intrinsics;
+using BlockQuant.Scheduling;
 using ILGPU;
 
 namespace BlockQuant.Kernels.Hopper;
@@ -13,7 +14,7 @@ namespace BlockQuant.Kernels.Hopper;
 internal struct BatchedRows
 {
     /// <summary>The most rows.</summary>
-    public const int MaxRows = 32;
+    public const int MaxRows = HopperExpertScheduler.MaxWarpRows;
 
     /// <summary>Rows of a tile, all of one expert.</summary>
     public const int TileM = 8;
