@@ -125,7 +125,11 @@ internal static class HopperScheduler
         Math.Max(1, (long)(multiprocessors * (splitK switch { <= 2 => 1, 4 => 10.0 / 11, _ => 0.85 })));
 
     // Two things done at once take hardly longer than the longer one, unless they take about the same.
-    private static double Overlapped(double first, double second) => Math.Sqrt(Math.Sqrt(Math.Pow(first, 4) + Math.Pow(second, 4)));
+    private static double Overlapped(double first, double second)
+    {
+        double firstSquare = first * first, secondSquare = second * second;
+        return Math.Sqrt(Math.Sqrt(firstSquare * firstSquare + secondSquare * secondSquare));
+    }
 
     private static double Traffic(long m, long n, long k) => (n * k + m * k + 2 * m * n) / BytesPerMicrosecond;
 
