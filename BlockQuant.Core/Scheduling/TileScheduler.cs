@@ -155,7 +155,7 @@ internal static class TileScheduler
         long rows, int experts, long n, long k, DeviceTraits traits, TilePlanOverrides? overrides = null, bool fitsTensorCores = false)
     {
         long average = (rows + Math.Max(experts, 1) - 1) / Math.Max(experts, 1);
-        TilePlan plan = Plan(average, n, k, traits, overrides?.Kernel is null ? overrides : overrides with { Kernel = KernelFamily.Portable });
+        TilePlan plan = PlanPortable(average, traits, overrides);
         return RunsOnHopper(rows, checked(experts * n), k, traits, overrides, fitsTensorCores)
             ? plan with { Hopper = HopperExpertScheduler.Grouped(rows, experts, n, k, traits.Multiprocessors) }
             : plan;
@@ -185,13 +185,13 @@ internal static class TileScheduler
     internal static bool RunsOnHopper(long m, long n, long k, DeviceTraits traits, TilePlanOverrides? overrides, bool fitsTensorCores)
     {
         string? reason =
-            traits.Kind != DeviceKind.Cuda || traits.ComputeCapability != 90 ? $"{traits.Name} has not compute capability 9.0"
+            traits.Kind != DeviceKind.Cuda || traits.ComputeCapability != 90 ? "it has not compute capability 9.0"
             : !fitsTensorCores ? "the operands have not 1x128 and 128x128 scale blocks of FP8 or INT8 and rows in multiples of 16 bytes"
             : m < 1 || n < 1 || k < 1 || Math.Max(Math.Max(m, n), k) > int.MaxValue ? "a dimension is empty or passes 2^31"
             : null;
         return overrides?.Kernel switch
         {
-            KernelFamily.Hopper when reason is not null => throw new ArgumentException($"tile plan: kernel family Hopper cannot run, because {reason}."),
+            KernelFamily.Hopper when reason is not null => throw new ArgumentException($"tile plan: kernel family Hopper cannot run on {traits.Name}, because {reason}."),
             KernelFamily.Hopper => true,
             KernelFamily.Portable or KernelFamily.TensorFloat8 or KernelFamily.TensorFloat16 => false,
             _ => reason is null && (overrides is null or { TileM: null, TileN: null, TileK: null, GroupM: null, Stages: null }),

@@ -78,7 +78,7 @@ public sealed class TileSchedulerTests
     {
         var forced = new TilePlanOverrides { Kernel = KernelFamily.Hopper };
         FluentActions.Invoking(() => TileScheduler.Plan(16, 16, 128, Gpu, forced, fitsTensorCores: true))
-            .Should().Throw<ArgumentException>().WithMessage("*a GPU has not compute capability 9.0*");
+            .Should().Throw<ArgumentException>().WithMessage("*cannot run on a GPU, because it has not compute capability 9.0*");
         FluentActions.Invoking(() => TileScheduler.Plan(16, 16, 128, Gpu with { Kind = DeviceKind.Cuda, ComputeCapability = 90 }, forced))
             .Should().Throw<ArgumentException>().WithMessage("*scale blocks*");
     }
