@@ -16,6 +16,9 @@ internal static class HopperScheduler
     private static readonly int[] PrefillWidths = [256, 192, 144, 128, 64, 32];
     private static readonly int[] DecodeTokens = [8, 16, 32, 64, 128];
 
+    // A model has a handful of weight shapes, and runs each with some hundreds of token counts at most.
+    private static readonly HopperPlanCache Known = new(1024, Cheapest);
+
     /// <summary>The plan expected to be fastest for [M, K] · [N, K]ᵀ.</summary>
     /// <param name="m">Tokens, at least 1.</param>
     /// <param name="n">Weight rows, at least 1.</param>
@@ -28,17 +31,7 @@ internal static class HopperScheduler
         ArgumentOutOfRangeException.ThrowIfNegativeOrZero(n);
         ArgumentOutOfRangeException.ThrowIfNegativeOrZero(k);
         ArgumentOutOfRangeException.ThrowIfNegativeOrZero(multiprocessors);
-        HopperPlan best = default;
-        double bestCost = double.PositiveInfinity;
-        // Every call of an operator plans, so planning allocates nothing.
-        Span<HopperPlan> candidates = stackalloc HopperPlan[MaxCandidates];
-        foreach (HopperPlan plan in candidates[..Fill(candidates, m, n, k, multiprocessors)])
-        {
-            double cost = Cost(plan, m, n, k, multiprocessors);
-            if (cost < bestCost)
-                (best, bestCost) = (plan, cost);
-        }
-        return best;
+        return Known.Plan(new HopperProblem(m, n, k, multiprocessors));
     }
 
     /// <summary>The plans that may be fastest for a shape: what the model chooses among, and what tuning measures.</summary>
@@ -97,6 +90,22 @@ internal static class HopperScheduler
         double busy = turns * Tiles(blocks, plan.SplitK) * blockTime * (resident == 2 && groups > places ? 2 : 1);
         double again = m > plan.TileM ? 1 : 0;
         return (resident == 2 ? 1.7 : 3.2) + again + 0.5 * plan.SplitK + 3 * (turns - 1) + Overlapped(busy, Traffic(m, n, k));
+    }
+
+    private static HopperPlan Cheapest(HopperProblem problem)
+    {
+        var (m, n, k, multiprocessors) = problem;
+        HopperPlan best = default;
+        double bestCost = double.PositiveInfinity;
+        // A call of an operator may plan, so planning allocates nothing.
+        Span<HopperPlan> candidates = stackalloc HopperPlan[MaxCandidates];
+        foreach (HopperPlan plan in candidates[..Fill(candidates, m, n, k, multiprocessors)])
+        {
+            double cost = Cost(plan, m, n, k, multiprocessors);
+            if (cost < bestCost)
+                (best, bestCost) = (plan, cost);
+        }
+        return best;
     }
 
     private static int Fill(Span<HopperPlan> candidates, int m, int n, int k, int multiprocessors)
