@@ -13,7 +13,7 @@ internal static class DenseSuite
 
     // Ragged in every extent, with edges inside tiles, blocks and 16-byte chunks.
     private static readonly (int M, int N, int K)[] RaggedShapes =
-        [(1, 128, 128), (7, 130, 144), (65, 257, 400), (130, 1001, 1040), (300, 336, 2064), (515, 2110, 512)];
+        [(1, 128, 128), (7, 130, 144), (65, 257, 400), (130, 1001, 1040), (300, 336, 2064), (400, 1032, 1536), (515, 2110, 512)];
 
     /// <summary>Times every shape with the plan that the scheduler chooses, or with <paramref name="sweep"/> with every plan.</summary>
     public static IEnumerable<SuiteResult> Run(GpuTimer timer, IReadOnlyList<int> tokens, bool sweep)
@@ -22,7 +22,7 @@ internal static class DenseSuite
         {
             foreach (var (n, k) in Shapes)
             {
-                using var problem = new DenseProblem(timer, m, n, k, OutputType.BFloat16, columnMajorScales: true, rotate: true);
+                using var problem = new DenseProblem(timer, m, n, k, OutputType.BFloat16, columnMajorScales: false, rotate: true);
                 var chosen = HopperScheduler.Plan(m, n, k, timer.Multiprocessors);
                 foreach (var plan in sweep ? Plans(m, k) : [chosen])
                     yield return Time(timer, problem, plan);
@@ -84,6 +84,11 @@ internal static class DenseSuite
                 if (tileN >= 128 && tileN % 64 == 0)
                     yield return new HopperPlan(HopperKernelKind.Prefill, 128, tileN, 1, 16, OverlapStores: true);
             }
+            if ((m + 127) / 128 % 2 == 0)
+            {
+                yield return new HopperPlan(HopperKernelKind.Prefill, 128, 256, 1, 16, Pairs: true);
+                yield return new HopperPlan(HopperKernelKind.Prefill, 128, 256, 1, 16, OverlapStores: true, Pairs: true);
+            }
         }
         if (m >= 1024)
             yield break;
@@ -94,5 +99,5 @@ internal static class DenseSuite
         }
     }
 
-    private static string Name(HopperPlan plan) => $"{plan.Kind} {plan.TileM}x{plan.TileN} split {plan.SplitK}{(plan.OverlapStores ? " overlapped stores" : "")}";
+    private static string Name(HopperPlan plan) => $"{plan.Kind} {plan.TileM}x{plan.TileN} split {plan.SplitK}{(plan.Pairs ? " in pairs" : "")}{(plan.OverlapStores ? " overlapped stores" : "")}";
 }

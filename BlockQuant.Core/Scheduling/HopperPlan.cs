@@ -31,4 +31,13 @@ internal enum HopperKernelKind
 /// <param name="OverlapStores">
 /// Whether the copy engine writes finished tiles while the next ones are multiplied, where the output's type and layout permit it.
 /// </param>
-internal readonly record struct HopperPlan(HopperKernelKind Kind, int TileM, int TileN, int SplitK, int GroupM, bool OverlapStores = false);
+/// <param name="Pairs">
+/// Whether two blocks, neighbours in a column of tiles, share the weights that each brings half of: a Prefill of 256 columns and an even number of
+/// row tiles.
+/// </param>
+internal readonly record struct HopperPlan(
+    HopperKernelKind Kind, int TileM, int TileN, int SplitK, int GroupM, bool OverlapStores = false, bool Pairs = false)
+{
+    /// <summary>Blocks of a cluster.</summary>
+    public int ClusterSize => Pairs ? 2 : SplitK;
+}

@@ -40,7 +40,7 @@ public readonly record struct TilePlan
 
     /// <inheritdoc/>
     public override string ToString() => Hopper is { } hopper
-        ? $"Hopper {hopper.Kind} {hopper.TileM}x{hopper.TileN}x128, split-k {hopper.SplitK}, group-m {hopper.GroupM}{(QuantizesActivations ? ", quantizing activations" : "")}"
+        ? $"Hopper {hopper.Kind} {hopper.TileM}x{hopper.TileN}x128, split-k {hopper.SplitK}, group-m {hopper.GroupM}{(hopper.Pairs ? ", in pairs" : "")}{(QuantizesActivations ? ", quantizing activations" : "")}"
         : TensorCores is { } tensor ? $"{tensor.Family} {tensor.TileM}x128x128"
         : $"{TileM}x{TileN}x{TileK}, group-m {GroupM}, stages {Stages}";
 }

@@ -35,10 +35,13 @@ internal sealed record HopperKernel(
         ExpertPlaces,
         BatchedDecode,
         .. QuantizedElements.Select(BatchedQuantize),
+        PrefillPairs,
         .. Int8Widths.Select(width => Int8("int8_prefill", "Tile", width)),
         .. QuantizeWidths.Select(width => Int8("int8_quantize", "Quantize", width)),
         .. DecodeTokens.Select(Int8Decode),
     ];
+
+    private static int PrefillPairsIndex { get; } = All.ToList().IndexOf(PrefillPairs);
 
     private static int GroupedPrefillIndex { get; } = All.ToList().IndexOf(GroupedPrefill);
 
@@ -76,6 +79,8 @@ internal sealed record HopperKernel(
             return plan.TileN == GroupedPrefillKernel.TileN ? GroupedPrefillIndex : GroupedRaggedIndex;
         if (plan.Kind == HopperKernelKind.BatchedDecode)
             return BatchedDecodeIndex;
+        if (plan.Pairs)
+            return PrefillPairsIndex;
         var (widths, extent, first) = plan.Kind switch
         {
             HopperKernelKind.Prefill => (PrefillWidths, plan.TileN, 0),
@@ -133,6 +138,9 @@ internal sealed record HopperKernel(
 
     private static HopperKernel Prefill(int tileN) => new(
         $"prefill_{tileN}", typeof(PrefillKernel), $"Tile{tileN}", PrefillKernel.Threads, 1, PrefillKernel.SharedBytes(tileN));
+
+    private static HopperKernel PrefillPairs => new(
+        "prefill_256_pairs", typeof(PrefillKernel), nameof(PrefillKernel.Tile256Pairs), PrefillKernel.Threads, 1, PrefillKernel.SharedBytes(256));
 
     private static HopperKernel Decode(int tokens) => new(
         $"decode_{tokens}", typeof(DecodeKernel), $"Tile{tokens}", DecodeKernel.Threads, tokens <= 64 ? 2 : 1,

@@ -51,16 +51,21 @@ internal sealed unsafe partial class HopperKernels
             return;
         }
         var matmul = MatmulArguments.Of(call);
-        byte* space = stackalloc byte[3 * sizeof(TensorMap) + 63];
+        byte* space = stackalloc byte[4 * sizeof(TensorMap) + 63];
         var maps = (TensorMap*)(((nint)space + 63) & ~63);
         TensorMap.EncodeBytes(maps, call.Activations, call.M, call.K, call.ActivationPitch, MatmulArguments.ActivationBox(call));
-        TensorMap.EncodeBytes(maps + 1, call.Weights, call.N, call.K, call.WeightPitch, call.Plan.TileN);
-        if (matmul.Store == (int)OutputStore.Ring)
-            TensorMap.EncodeOutput(maps + 2, call.Output, call.M, call.N, call.OutputPitch, OutputRing.BoxRows, OutputRing.BoxColumns);
+        TensorMap.EncodeBytes(maps + 1, call.Weights, call.N, call.K, call.WeightPitch, MatmulArguments.WeightBox(call.Plan));
+        if (matmul.Store == (int)OutputStore.Boxes)
+            TensorMap.EncodeOutput(maps + 2, call.Output, call.M, call.N, call.OutputPitch, OutputBoxes.Rows, OutputBoxes.Columns);
+        if (MatmulArguments.BringsScales(call))
+        {
+            TensorMap.EncodeScales(
+                maps + 3, call.ActivationScales, call.M, Tiles(call.K, 128), matmul.RowPitch, PrefillKernel.TileM, PrefillKernel.Four);
+        }
         void** arguments = stackalloc void*[]
         {
             &matmul.Output, &matmul.OutputPitch, &matmul.OutputType, &matmul.Store, &matmul.RowScales, &matmul.RowPitch,
-            &matmul.BlockPitch, &matmul.WeightScales, &matmul.Rows, &matmul.Columns, &matmul.Depth, &matmul.Last, maps, maps + 1, maps + 2,
+            &matmul.BlockPitch, &matmul.WeightScales, &matmul.Rows, &matmul.Columns, &matmul.Depth, &matmul.Last, maps, maps + 1, maps + 2, maps + 3,
         };
         Launch(call, arguments, stream);
     }
@@ -107,7 +112,7 @@ internal sealed unsafe partial class HopperKernels
     {
         int kernel = HopperKernel.IndexOf(call);
         Launch(
-            kernel, MatmulArguments.Blocks(call, multiprocessors), call.Plan.SplitK,
+            kernel, MatmulArguments.Blocks(call, multiprocessors), call.Plan.ClusterSize,
             MatmulArguments.SharedBytes(call, HopperKernel.All[kernel], multiprocessors), arguments, stream);
     }
 

@@ -13,6 +13,8 @@ internal struct MatmulArguments
     public int Store;
     public long RowScales;
     public long RowPitch;
+
+    /// <summary>From one block's scale to the next block's; 0 where the copy engine brings the activations' scales.</summary>
     public long BlockPitch;
     public long WeightScales;
     public int Rows;
@@ -34,7 +36,7 @@ internal struct MatmulArguments
             Store = (int)StoreOf(call),
             RowScales = call.ActivationScales,
             RowPitch = call.ScaleRowStride * sizeof(float),
-            BlockPitch = call.ScaleBlockStride * sizeof(float),
+            BlockPitch = BringsScales(call) ? 0 : call.ScaleBlockStride * sizeof(float),
             WeightScales = call.WeightScales,
             Rows = call.M,
             Columns = call.N,
@@ -47,6 +49,18 @@ internal struct MatmulArguments
     public static int ActivationBox(in MatmulCall call) =>
         call.Plan.Kind == HopperKernelKind.Prefill ? PrefillKernel.BoxRows(call.M) : call.Plan.TileM;
 
+    /// <summary>
+    /// Whether the copy engine brings the scales: those of four blocks of K at a time, which must be 16 bytes, aligned to as many, in every
+    /// row of activations and of weight blocks.
+    /// </summary>
+    public static bool BringsScales(in MatmulCall call) =>
+        call.Plan.Kind == HopperKernelKind.Prefill && PrefillKernel.TakesFours(call.Plan.TileN) && call.ScaleBlockStride == 1
+        && HopperKernels.Tiles(call.K, 128) % PrefillKernel.Four == 0
+        && ((call.ActivationScales | call.WeightScales | call.ScaleRowStride * sizeof(float)) & 15) == 0;
+
+    /// <summary>Rows of the boxes in which the copy engine reads the weights.</summary>
+    public static int WeightBox(in HopperPlan plan) => plan.Pairs ? plan.TileN / 2 : plan.TileN;
+
     /// <summary>Dynamic shared memory of the launch of a kernel.</summary>
     public static int SharedBytes(in MatmulCall call, HopperKernel kernel, int multiprocessors) =>
         call.Plan.Kind == HopperKernelKind.Decode
@@ -57,7 +71,10 @@ internal struct MatmulArguments
     public static int Blocks(in MatmulCall call, int multiprocessors)
     {
         int tiles = checked(HopperKernels.Tiles(call.M, call.Plan.TileM) * HopperKernels.Tiles(call.N, call.Plan.TileN));
-        return call.Plan.Kind == HopperKernelKind.Decode ? tiles * call.Plan.SplitK : Math.Min(tiles, multiprocessors);
+        if (call.Plan.Pairs && HopperKernels.Tiles(call.M, call.Plan.TileM) % 2 != 0)
+            throw new ArgumentException($"{call.Plan} takes an even number of row tiles, and {call.M} rows make an odd one.", nameof(call));
+        return call.Plan.Kind == HopperKernelKind.Decode ? tiles * call.Plan.SplitK
+            : Math.Min(tiles, call.Plan.Pairs ? Math.Max(2, multiprocessors & ~1) : multiprocessors);
     }
 
     /// <summary>How a kernel writes elements of a size without the copy engine.</summary>
@@ -72,8 +89,8 @@ internal struct MatmulArguments
 
     private static OutputStore StoreOf(in MatmulCall call)
     {
-        bool overlaps = call.Plan.OverlapStores && call.ElementBytes == 2 && OutputRing.Takes(call.Plan.TileN)
-            && (call.Output | call.OutputPitch * call.ElementBytes) % 16 == 0;
-        return overlaps ? OutputStore.Ring : PlainStore(call, call.ElementBytes);
+        var plain = PlainStore(call, call.ElementBytes);
+        bool boxes = plain == OutputStore.Vectors && call.Plan.OverlapStores && call.ElementBytes == 2 && OutputBoxes.Takes(call.Plan.TileN);
+        return boxes ? OutputStore.Boxes : plain;
     }
 }

@@ -10,5 +10,5 @@ internal enum OutputStore
     Vectors = 1,
 
     /// <summary>By the copy engine, beside the next tile's product.</summary>
-    Ring = 2,
+    Boxes = 2,
 }

@@ -33,16 +33,41 @@ internal sealed partial class HopperKernelTests : EmulatorFixture
         IsExact(new HopperProblem(plan, m, n, k, output) { OutputPadding = padding }, multiprocessors);
     }
 
-    // The copy engine writes the output: the ring of boxes is lapped, and columns end inside a box.
+    // The copy engine writes the output: buffers are filled again, rows end inside a warp's and columns inside a box.
+    [TestCase(64, 140, 136, 128, OutputType.BFloat16, 1, 8)]
     [TestCase(128, 130, 264, 128, OutputType.BFloat16, 1, 8)]
     [TestCase(192, 65, 200, 200, OutputType.Half, 1, 8)]
-    [TestCase(256, 129, 301, 144, OutputType.BFloat16, 2, 3)]
-    [TestCase(256, 257, 301, 144, OutputType.BFloat16, 1, 3)]
+    [TestCase(256, 129, 304, 144, OutputType.BFloat16, 2, 8)]
+    [TestCase(256, 257, 304, 144, OutputType.BFloat16, 1, 16)]
+    // The copy engine brings the scales as well, for one and for several turns of the ring.
+    [TestCase(256, 57, 264, 512, OutputType.BFloat16, 1, 8)]
+    [TestCase(256, 260, 520, 1024, OutputType.Half, 2, 8)]
     public void Prefill_whose_stores_overlap_is_exact(int tileN, int m, int n, int k, OutputType output, int multiprocessors, int padding)
     {
         var plan = new HopperPlan(HopperKernelKind.Prefill, 128, tileN, 1, 2, OverlapStores: true);
 
         IsExact(new HopperProblem(plan, m, n, k, output) { OutputPadding = padding }, multiprocessors);
+    }
+
+    // Two blocks bring half of the weights each: several turns and tiles, stages passed over, scales brought by lanes.
+    [TestCase(200, 520, 1024, OutputType.BFloat16, 2, true)]
+    [TestCase(385, 264, 300, OutputType.Half, 5, true)]
+    [TestCase(256, 300, 640, OutputType.Single, 2, false)]
+    public void Prefill_by_pairs_of_blocks_is_exact(int m, int n, int k, OutputType output, int multiprocessors, bool overlap)
+    {
+        var plan = new HopperPlan(HopperKernelKind.Prefill, 128, 256, 1, 2, overlap, Pairs: true);
+
+        IsExact(new HopperProblem(plan, m, n, k, output) { OutputPadding = 8 }, multiprocessors);
+    }
+
+    [Test]
+    public void An_odd_row_tile_has_no_pair()
+    {
+        var plan = new HopperPlan(HopperKernelKind.Prefill, 128, 256, 1, 2, Pairs: true);
+
+        var act = () => Run(new HopperProblem(plan, 300, 256, 128, OutputType.Single), 2);
+
+        act.Should().Throw<ArgumentException>().WithMessage("*even number of row tiles*300 rows*");
     }
 
     // Without a split the ring of stages is lapped; with one, parts of K differ in length.

@@ -52,6 +52,20 @@ internal sealed class HopperSchedulerTests
         HopperScheduler.Plan(m, n, k, H200).OverlapStores.Should().Be(overlap);
     }
 
+    // Measured on one H200, blocks alone or in pairs.
+    [TestCase(4096, 7168, 16384, true)]
+    [TestCase(4096, 24576, 1536, true)]
+    [TestCase(4096, 4096, 4096, true)]
+    [TestCase(4000, 7168, 16384, true)]
+    [TestCase(3968, 7168, 16384, false)]
+    [TestCase(4096, 2112, 7168, false)]
+    [TestCase(1024, 7168, 16384, false)]
+    [TestCase(1024, 4096, 7168, false)]
+    public void Blocks_pair_where_wide_tiles_are_many_and_their_rows_even(int m, int n, int k, bool pairs)
+    {
+        HopperScheduler.Plan(m, n, k, H200).Pairs.Should().Be(pairs);
+    }
+
     // Measured on one H200, the ring as deep as shared memory or half of that.
     [TestCase(16, 7168, 16384, true)]
     [TestCase(16, 4096, 7168, true)]

@@ -94,6 +94,8 @@ internal static partial class MBarrier
 
     public static partial void ArriveExpect(int barrier, int bytes) => throw new NotSupportedException();
 
+    public static partial void ArriveAt(int barrier, int rank) => throw new NotSupportedException();
+
     public static partial void Arrive(int barrier) => throw new NotSupportedException();
 
     public static partial void ArriveAfterCopies(int barrier) => throw new NotSupportedException();
@@ -148,6 +150,10 @@ internal static partial class Shared
 
     public static partial float Single(int address) => throw new NotSupportedException();
 
+    public static partial Acc4 Four(int address) => throw new NotSupportedException();
+
+    public static partial int Int32(int address) => throw new NotSupportedException();
+
     public static partial void Clear(int address) => throw new NotSupportedException();
 
     public static partial void Store8(int address, int low, int high) => throw new NotSupportedException();
@@ -177,12 +183,26 @@ internal static partial class Tma
 
     public static partial void Load(int target, long map, int column, int row, int barrier) => throw new NotSupportedException();
 
-    public static partial void Store(int source, long map, int column, int row, int barrier) => throw new NotSupportedException();
+    public static partial long MapOfScales() => throw new NotSupportedException();
+
+    public static partial void LoadToBoth(int target, long map, int column, int row, int barrier) => throw new NotSupportedException();
+
+    public static partial void LoadScales(int target, long map, int column, int row, int barrier) => throw new NotSupportedException();
+
+    public static partial void Load16(int target, long source, int barrier) => throw new NotSupportedException();
+
+    public static partial void StoreStaged(int source, long map, int column, int row) => throw new NotSupportedException();
+
+    public static partial void StoreStagedPair(int source, int nextSource, long map, int column, int nextColumn, int row) => throw new NotSupportedException();
+
+    public static partial void AwaitReads() => throw new NotSupportedException();
 }
 
 internal static partial class Warpgroup
 {
     public static partial int Index() => throw new NotSupportedException();
+
+    public static partial int Lane() => throw new NotSupportedException();
 
     public static partial int Warp() => throw new NotSupportedException();
 
@@ -202,7 +222,7 @@ internal static partial class Wgmma
         => throw new NotSupportedException();
 
     public static partial TAcc MultiplyScaledRows<TAcc>(
-        TAcc acc, int a, int b, int release, float upper, float lower, float left, float right, int split)
+        TAcc acc, int a, int b, int release, float upper, float lower, float left, float right, int split, int peer)
         where TAcc : unmanaged
         => throw new NotSupportedException();
 

@@ -13,6 +13,9 @@ internal static partial class ComposedPtx
     /// </summary>
     public const string ProductRegisters = "product";
 
+    // What an intrinsic is given for the rank of another block where there is none.
+    private const string NoPeer = "-1";
+
     /// <summary>A predicate that is always false, but not to ptxas.</summary>
     public const string KeepPredicate = "keep_product";
 
@@ -47,7 +50,7 @@ internal static partial class ComposedPtx
     private static string MultiplyRows(string[][] arguments, string[] result, string product, bool inRegisters = false)
     {
         var (acc, a, b, release) = (arguments[0], arguments[1][0], arguments[2][0], arguments[3][0]);
-        string split = arguments[^1][0];
+        string split = arguments[inRegisters ? ^2 : ^1][0], peer = inRegisters ? arguments[^1][0] : NoPeer;
         int columns = 2 * acc.Length;
         Part[] parts = Parts(columns, product);
         int ahead = parts.Length > 1 && parts[1].Register > 0 ? 2 : 1;
@@ -66,7 +69,7 @@ internal static partial class ComposedPtx
         {
             text.Append($"wgmma.wait_group.sync.aligned {(part < parts.Length - 1 ? ahead - 1 : 0)};\n");
             if (part == parts.Length - 1)
-                Release(text, release, parts[part].Register + parts[part].Columns / 2);
+                Release(text, release, parts[part].Register + parts[part].Columns / 2, peer);
             for (int i = 0; i < parts[part].Columns / 2; i++)
             {
                 // The split is a multiple of the granule, so a granule lies in one block; the first always in the left one, and
@@ -162,6 +165,8 @@ internal static partial class ComposedPtx
         for (int i = 0; i < fields / 2; i++)
             text.Append($"mul.f32 q{i}, q{i}, w;\n");
         Product(text, fields, 0, product);
+        // The one lane that frees the stage does so for the scales that the others have read.
+        text.Append("bar.warp.sync 0xffffffff;\n");
         Release(text, release, fields);
         for (int i = 0; i < fields; i++)
             Promote(text, i, product, result[i], $"q{(i >> 2) * 2 + (i & 1)}", acc[i]);
@@ -303,11 +308,14 @@ internal static partial class ComposedPtx
 
     // The arrival depends, formally, on the product's last register: without that ptxas moves it above the product, and the
     // producer overwrites a stage still being read.
-    private static void Release(StringBuilder text, string barrier, int fields)
+    private static void Release(StringBuilder text, string barrier, int fields, string peer = NoPeer)
     {
         text.Append("{ .reg .pred P, Q; .reg .b32 d; ");
         text.Append($"mov.b32 d, {ProductField(fields - 1)}; setp.ne.b32 Q, d, 0x7fdeadbe; elect.sync _|P, 0xffffffff; and.pred P, P, Q; ");
-        text.Append($"@P mbarrier.arrive.shared::cta.b64 _, [{barrier}]; }}\n");
+        text.Append($"@P mbarrier.arrive.shared::cta.b64 _, [{barrier}]; ");
+        if (peer != NoPeer)
+            text.Append($".reg .b32 far; mapa.shared::cluster.u32 far, {barrier}, {peer}; @P mbarrier.arrive.shared::cluster.b64 _, [far]; ");
+        text.Append("}\n");
     }
 
     private static string ProductField(int field) => ProductRegisters + field;

@@ -12,7 +12,7 @@ namespace BlockQuant.Kernels.Hopper.Compiler;
 /// <summary>Compiles Hopper kernels to PTX for sm_90a through ILGPU, without a GPU.</summary>
 internal sealed partial class HopperCompiler : IDisposable
 {
-    private static readonly string[] Maps = ["map_a", "map_b", "map_c"];
+    private static readonly string[] Maps = ["map_a", "map_b", "map_c", "map_s"];
     private readonly Context context;
     private readonly PTXBackend backend;
 

@@ -33,6 +33,14 @@ internal static partial class MBarrier
     [Ptx("{ .reg .pred P; bar.warp.sync 0xffffffff; elect.sync _|P, 0xffffffff; @P mbarrier.arrive.shared::cta.b64 _, [$0]; }")]
     public static partial void Arrive(int barrier);
 
+    /// <summary><see cref="Arrive"/> at the barrier that has the same address in another block of the cluster.</summary>
+    [IntrinsicImplementation]
+    [Ptx("""
+        { .reg .pred P; .reg .b32 far; bar.warp.sync 0xffffffff; elect.sync _|P, 0xffffffff; mapa.shared::cluster.u32 far, $0, $1;
+            @P mbarrier.arrive.shared::cluster.b64 _, [far]; }
+        """)]
+    public static partial void ArriveAt(int barrier, int rank);
+
     /// <summary>One arrival by each lane, made once the lane's earlier <see cref="AsyncCopy"/> copies have landed.</summary>
     [IntrinsicImplementation]
     [Ptx("cp.async.mbarrier.arrive.noinc.shared::cta.b64 [$0];")]

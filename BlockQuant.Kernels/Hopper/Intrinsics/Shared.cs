@@ -20,6 +20,16 @@ internal static partial class Shared
     [Ptx("ld.shared.f32 $d, [$0];")]
     public static partial float Single(int address);
 
+    /// <summary>Four float32 at a 16-byte aligned address.</summary>
+    [IntrinsicImplementation]
+    [Ptx("ld.shared.v4.f32 {$d.0, $d.1, $d.2, $d.3}, [$0];")]
+    public static partial Acc4 Four(int address);
+
+    /// <summary>One 32-bit integer.</summary>
+    [IntrinsicImplementation]
+    [Ptx("ld.shared.b32 $d, [$0];")]
+    public static partial int Int32(int address);
+
     /// <summary>Zeroes 16 bytes.</summary>
     [IntrinsicImplementation]
     [Ptx("{ .reg .b32 z; mov.u32 z, 0; st.shared.v4.b32 [$0], {z,z,z,z}; }")]

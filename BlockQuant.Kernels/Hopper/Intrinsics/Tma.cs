@@ -20,6 +20,11 @@ internal static partial class Tma
     [Ptx("mov.b64 $d, map_c; cvta.param.u64 $d, $d;")]
     public static partial long MapC();
 
+    /// <summary>The address of the launch's tensor map of the activations' scales; only launches whose scales the copy engine brings have one.</summary>
+    [IntrinsicImplementation]
+    [Ptx("mov.b64 $d, map_s; cvta.param.u64 $d, $d;")]
+    public static partial long MapOfScales();
+
     /// <summary>Brings a tensor map into the copy engine's cache ahead of its first use, one lane of the warp issuing it.</summary>
     [IntrinsicImplementation]
     [Ptx("{ .reg .pred P; elect.sync _|P, 0xffffffff; @P prefetch.tensormap [$0]; }")]
@@ -36,16 +41,57 @@ internal static partial class Tma
         """)]
     public static partial void Load(int target, long map, int column, int row, int barrier);
 
+    /// <summary>As <see cref="Load"/>, to the same addresses of both blocks of a cluster of two, each of whose barriers the bytes are taken off.</summary>
+    [IntrinsicImplementation]
+    [Ptx("""
+        { .reg .pred P; .reg .b16 both; mov.u16 both, 3; elect.sync _|P, 0xffffffff;
+            @P cp.async.bulk.tensor.2d.shared::cluster.global.mbarrier::complete_tx::bytes.multicast::cluster [$0], [$1, {$2, $3}], [$4], both; }
+        """)]
+    public static partial void LoadToBoth(int target, long map, int column, int row, int barrier);
+
+    /// <summary>As <see cref="Load"/>, for a box of float32 rows of 16 bytes, which lie one behind another at a 128-byte aligned shared address.</summary>
+    [IntrinsicImplementation]
+    [Ptx("""
+        { .reg .pred P; elect.sync _|P, 0xffffffff;
+            @P cp.async.bulk.tensor.2d.shared::cluster.global.mbarrier::complete_tx::bytes [$0], [$1, {$2, $3}], [$4]; }
+        """)]
+    public static partial void LoadScales(int target, long map, int column, int row, int barrier);
+
     /// <summary>
-    /// Writes a box from a 1024-byte aligned shared address to the place whose first element is (<paramref name="row"/>,
-    /// <paramref name="column"/>), one lane of the warp issuing it, and arrives at <paramref name="barrier"/> once shared memory is read.
+    /// Copies 16 bytes from a global to a shared address, both aligned to as many, one lane of the warp issuing it, and takes them off
+    /// <paramref name="barrier"/> as they land.
     /// </summary>
     [IntrinsicImplementation]
     [Ptx("""
         { .reg .pred P; elect.sync _|P, 0xffffffff;
-            @P cp.async.bulk.tensor.2d.global.shared::cta.bulk_group [$1, {$2, $3}], [$0];
-            @P cp.async.bulk.commit_group; @P cp.async.bulk.wait_group.read 0;
-            @P mbarrier.arrive.shared::cta.b64 _, [$4]; }
+            @P cp.async.bulk.shared::cluster.global.mbarrier::complete_tx::bytes [$0], [$1], 16, [$2]; }
         """)]
-    public static partial void Store(int source, long map, int column, int row, int barrier);
+    public static partial void Load16(int target, long source, int barrier);
+
+    /// <summary>
+    /// Starts to write a box, which the warp's lanes have stored at a 1024-byte aligned shared address, to the place whose first element is
+    /// (<paramref name="row"/>, <paramref name="column"/>).
+    /// </summary>
+    [IntrinsicImplementation]
+    [Ptx("""
+        { .reg .pred P; fence.proxy.async.shared::cta; bar.warp.sync 0xffffffff; elect.sync _|P, 0xffffffff;
+            @P cp.async.bulk.tensor.2d.global.shared::cta.bulk_group [$1, {$2, $3}], [$0];
+            @P cp.async.bulk.commit_group; }
+        """)]
+    public static partial void StoreStaged(int source, long map, int column, int row);
+
+    /// <summary><see cref="StoreStaged"/> of two boxes of the same rows.</summary>
+    [IntrinsicImplementation]
+    [Ptx("""
+        { .reg .pred P; fence.proxy.async.shared::cta; bar.warp.sync 0xffffffff; elect.sync _|P, 0xffffffff;
+            @P cp.async.bulk.tensor.2d.global.shared::cta.bulk_group [$2, {$3, $5}], [$0];
+            @P cp.async.bulk.tensor.2d.global.shared::cta.bulk_group [$2, {$4, $5}], [$1];
+            @P cp.async.bulk.commit_group; }
+        """)]
+    public static partial void StoreStagedPair(int source, int nextSource, long map, int column, int nextColumn, int row);
+
+    /// <summary>Waits until the boxes that the warp writes are read from shared memory.</summary>
+    [IntrinsicImplementation]
+    [Ptx("{ .reg .pred P; elect.sync _|P, 0xffffffff; @P cp.async.bulk.wait_group.read 0; bar.warp.sync 0xffffffff; }")]
+    public static partial void AwaitReads();
 }

@@ -10,6 +10,14 @@ internal static partial class Warpgroup
     [Ptx("{ .reg .b32 t; mov.u32 t, %tid.x; shr.u32 t, t, 7; shfl.sync.idx.b32 $d, t, 0, 0x1f, 0xffffffff; }")]
     public static partial int Index();
 
+    /// <summary>
+    /// This thread's lane of its warp, kept in a register: ptxas reads what it takes from the thread's index anew wherever it is used, which
+    /// takes some fifty cycles. Never decides a branch: ILGPU takes an intrinsic's result for uniform over the warp.
+    /// </summary>
+    [IntrinsicImplementation]
+    [Ptx("{ .reg .b32 t; mov.u32 t, %laneid; shfl.sync.idx.b32 $d, t, t, 0x1f, 0xffffffff; }")]
+    public static partial int Lane();
+
     /// <summary>This thread's warp, as <see cref="Index"/>.</summary>
     [IntrinsicImplementation]
     [Ptx("{ .reg .b32 t; mov.u32 t, %tid.x; shr.u32 t, t, 5; shfl.sync.idx.b32 $d, t, 0, 0x1f, 0xffffffff; }")]

@@ -46,9 +46,10 @@ internal static partial class Wgmma
     /// <param name="left">The left block's scale.</param>
     /// <param name="right">The right block's scale.</param>
     /// <param name="split">First column of the right block, a multiple of 16; a constant where it is the same for every tile.</param>
+    /// <param name="peer">A block of the cluster at whose barrier each warp arrives likewise, or the constant -1.</param>
     [IntrinsicImplementation]
     public static partial TAcc MultiplyScaledRows<TAcc>(
-        TAcc acc, int a, int b, int release, float upper, float lower, float left, float right, int split)
+        TAcc acc, int a, int b, int release, float upper, float lower, float left, float right, int split, int peer)
         where TAcc : unmanaged;
 
     /// <summary>

@@ -54,7 +54,7 @@ internal static class Int8PrefillKernel
         long weightScales, int rows, int columns, int depth, int groupM, long bias, long outputScales)
         where TAcc : unmanaged
     {
-        int shared = PrefillKernel.Enter(tileN, rows);
+        int shared = PrefillKernel.Enter(tileN, false, false, rows);
         int blocks = Pin.Int32((depth + 127) >> 7);
         int group = Warpgroup.Index();
         if (group == 0)
@@ -62,7 +62,7 @@ internal static class Int8PrefillKernel
             Warpgroup.ReleaseRegisters(24);
             int loader = Warpgroup.Warp();
             if (loader == 0)
-                PrefillKernel.LoadOperands(tileN, false, shared, rows, columns, blocks, groupM);
+                PrefillKernel.LoadOperands(tileN, false, false, shared, weightScales, rows, columns, blocks, groupM);
             else if (loader == 1)
                 PrefillKernel.LoadScales(tileN, false, shared, rowScales, rowPitch, blockPitch, weightScales, rows, columns, blocks, groupM);
             return;

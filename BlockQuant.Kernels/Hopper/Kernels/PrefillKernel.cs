@@ -6,11 +6,11 @@ namespace BlockQuant.Kernels.Hopper;
 /// <summary>
 /// C[m, n] = Σ_kb sa[m, kb] · sb[n / 128, kb] · Σ_k A[m, k] · B[n, k], for many tokens. A persistent, warp-specialised kernel after
 /// DeepGEMM's: one warp feeds a ring of stages through the copy engine, two warpgroups each multiply 64 of a tile's 128 rows and
-/// promote every 128-wide block of K to float32, and a last warp writes finished tiles through the copy engine while the next ones
-/// are multiplied. Tiles are 128 × 32…256; the width is what the waves of the problem divide best by. The widest, which the tensor cores
-/// bind, begin at the first of four stages and have four blocks of K worked off without a branch between them: addresses are known
-/// when the kernel is compiled, a stage's arrival is asked for before the last is promoted, and so the next product starts that much
-/// sooner (4 % of a multiprocessor's cycles).
+/// promote every 128-wide block of K to float32. Tiles are 128 × 32…256; the width is what the waves of the problem divide best by. The
+/// widest, which the tensor cores bind, begin at the first of four stages and have four blocks of K worked off without a branch between
+/// them: addresses are known when the kernel is compiled, a stage's arrival is asked for before the last is promoted, and so the next
+/// product starts that much sooner (4 % of a multiprocessor's cycles). Their scales come four blocks at a time, by the copy engine where
+/// they lie so that it can bring them (2 to 3 %).
 /// </summary>
 internal static class PrefillKernel
 {
@@ -20,16 +20,27 @@ internal static class PrefillKernel
     /// <summary>Rows of a tile.</summary>
     public const int TileM = 128;
 
-    // The scales of a stage: one for each row, then those of the two weight blocks that a tile's columns lie in.
+    // The scales of a stage: one for each row, then those of the two weight blocks that a tile's columns lie in. Where four blocks are worked
+    // off at a time their scales come together, with the first, in the place of the four stages': four for each row, which go to registers
+    // before the stage is free, then twice, for turn and turn about, four for each weight block.
     internal const int WeightScaleOffset = TileM * 4;
     internal const int ScaleBytes = WeightScaleOffset + 16;
+    private const int FourWeightScalesOffset = Four * WeightScaleOffset;
+    private const int FourWeightScalesBytes = 2 * Four * 4;
+    private const int FourScalesBytes = FourWeightScalesOffset + FourWeightScalesBytes;
     internal const int EmptyOffset = 128;
-    private const int RingBarrierOffset = 256;
-    private const int BarrierBytes = RingBarrierOffset + OutputRing.BarrierBytes;
+    private const int PlaceOffset = 256;
+    private const int BarrierBytes = PlaceOffset + Places * 4;
+
+    // Tiles that the loading warp may be ahead of the others, and more: a power of two above the stages of any width.
+    private const int Places = 16;
     private const int SharedLimit = 227 * 1024;
 
-    // Blocks of K that are worked off without a branch.
-    private const int Four = 4;
+    // In place of the rank of the other block of a pair.
+    private const int NoPeer = -1;
+
+    /// <summary>Blocks of K that are worked off without a branch.</summary>
+    internal const int Four = 4;
 
     public static void Tile32(
         long output, long outputPitch, int outputType, int store, long rowScales, long rowPitch, long blockPitch, long weightScales,
@@ -67,6 +78,12 @@ internal static class PrefillKernel
         Body<Acc128>(
             256, output, outputPitch, outputType, store, rowScales, rowPitch, blockPitch, weightScales, rows, columns, depth, groupM);
 
+    public static void Tile256Pairs(
+        long output, long outputPitch, int outputType, int store, long rowScales, long rowPitch, long blockPitch, long weightScales,
+        int rows, int columns, int depth, int groupM) =>
+        Body<Acc128>(
+            256, output, outputPitch, outputType, store, rowScales, rowPitch, blockPitch, weightScales, rows, columns, depth, groupM, pairs: true);
+
     /// <summary>Stages of the ring: as many as fit beside the staged output.</summary>
     public static int Stages(int tileN) => (SharedLimit - StagingBytes(tileN) - BarrierBytes) / (StageBytes(tileN) + ScaleBytes);
 
@@ -94,7 +111,7 @@ internal static class PrefillKernel
     private static bool IsWithinBlocks(int tileN) => tileN % 128 == 0 || 128 % tileN == 0;
 
     // Whether four blocks are worked off at a time, from as many stages.
-    private static bool TakesFours(int tileN) => tileN == 256;
+    internal static bool TakesFours(int tileN) => tileN == 256;
 
     // Stages that a tile takes in turn: those of its blocks, filled up so that the next tile begins at the first.
     private static int Turns(bool fours, int blocks) => fours ? (blocks + Four - 1) & ~(Four - 1) : blocks;
@@ -113,31 +130,58 @@ internal static class PrefillKernel
     // the copy engine takes longer over, are not asked for.
     internal static int FirstRow(int mn, int rows) => Pin.Int32(Math.Min((mn & 0xffff) * TileM, Math.Max(rows - TileM, 0)));
 
-    // One warp: the operands of every stage, by the copy engine.
-    internal static void LoadOperands(int tileN, bool fours, int shared, int rows, int columns, int blocks, int groupM)
+    // How many of the tiles are this block's.
+    internal static int Count(int tiles) => Pin.Int32((tiles - Grid.IdxX + Grid.DimX - 1) / Grid.DimX);
+
+    // Where the number-th tile of this block lies, as Locate has it; to be asked for once a stage of the tile has come.
+    internal static int Place(int full, int number) => Pin.Int32(Shared.Int32(full + PlaceOffset + (number & Places - 1) * 4));
+
+    // One warp: the operands of every stage, by the copy engine, and where their tile lies: the divisions that tell take longer than the
+    // multiplying warps, which wait for nothing else between two tiles, should spend.
+    internal static void LoadOperands(
+        int tileN, bool fours, bool scales, int shared, long weightScales, int rows, int columns, int blocks, int groupM,
+        bool pairs = false)
     {
         int stages = Stages(tileN), stageBytes = StageBytes(tileN);
         int full = shared + BarrierOffset(tileN), empty = full + EmptyOffset;
         int tilesM = Pin.Int32((rows + TileM - 1) / TileM), tilesN = Pin.Int32((columns + tileN - 1) / tileN);
         int tiles = Pin.Int32(tilesM * tilesN);
+        // Of the weights that a pair of blocks shares each brings the half of its rank, to both.
+        int half = pairs ? Pin.Int32(Cluster.Rank() * (tileN / 2)) : 0;
+        int first = Pin.Int32((Group.IdxX & 31) == 0 ? 1 : 0), lastBlockRow = Pin.Int32((columns - 1) >> 7);
         int loadedBytes = Pin.Int32(stageBytes - (TileM - BoxRows(rows)) * 128);
         long mapA = Tma.MapA(), mapB = Tma.MapB();
-        int turns = Turns(fours, blocks), stage = 0, phase = 1;
+        int turns = Turns(fours, blocks), stage = 0, phase = 1, number = 0;
         for (int tile = Grid.IdxX; tile < tiles; tile += Grid.DimX)
         {
             int mn = Locate(tile, tilesM, tilesN, groupM);
             int m0 = FirstRow(mn, rows), n0 = Pin.Int32((mn >> 16) * tileN);
+            Shared.Store4(full + PlaceOffset + (number & Places - 1) * 4, mn, first);
+            Warpgroup.SyncWarp();
+            number++;
             for (int block = 0; block < turns; block++)
             {
                 int barrier = full + stage * 8, target = shared + stage * stageBytes;
                 MBarrier.Wait(empty + stage * 8, phase);
                 // A stage that the tile has no block for is passed over.
                 bool present = !fours || block < blocks;
-                MBarrier.ArriveExpect(barrier, present ? loadedBytes : 0);
+                int scaleBytes = fours && scales && stage == 0 ? FourScalesBytes : 0;
+                MBarrier.ArriveExpect(barrier, present ? loadedBytes + scaleBytes : 0);
                 if (present)
                 {
                     Tma.Load(target, mapA, block * 128, m0, barrier);
-                    Tma.Load(target + TileM * 128, mapB, block * 128, n0, barrier);
+                    if (pairs)
+                        Tma.LoadToBoth(target + (TileM + half) * 128, mapB, block * 128, n0 + half, barrier);
+                    else
+                        Tma.Load(target + TileM * 128, mapB, block * 128, n0, barrier);
+                }
+                if (scaleBytes > 0)
+                {
+                    int slot = shared + ScaleOffset(tileN), weightSlot = slot + FourWeightScalesOffset + (phase ^ 1) * FourWeightScalesBytes;
+                    long weight = weightScales + ((long)(n0 >> 7) * blocks + block) * 4;
+                    Tma.LoadScales(slot, Tma.MapOfScales(), block, m0, barrier);
+                    Tma.Load16(weightSlot, weight, barrier);
+                    Tma.Load16(weightSlot + Four * 4, n0 >> 7 < lastBlockRow ? weight + blocks * 4 : weight, barrier);
                 }
                 stage++;
                 if (stage == stages)
@@ -158,8 +202,9 @@ internal static class PrefillKernel
         int full = shared + BarrierOffset(tileN), empty = full + EmptyOffset;
         int tilesM = Pin.Int32((rows + TileM - 1) / TileM), tilesN = Pin.Int32((columns + tileN - 1) / tileN);
         int tiles = Pin.Int32(tilesM * tilesN), lastBlockRow = Pin.Int32((columns - 1) >> 7);
-        int lane = Pin.Int32(Group.IdxX & 31);
-        int scales = Pin.Int32(shared + ScaleOffset(tileN) + lane * 4), two = Pin.Int32(lane < (128 % tileN == 0 ? 1 : 2) ? 1 : 0);
+        int lane = Pin.Int32(Group.IdxX & 31), step = fours ? Four * 4 : 4;
+        int scales = Pin.Int32(shared + ScaleOffset(tileN) + lane * step), two = Pin.Int32(lane < (128 % tileN == 0 ? 1 : 2) ? 1 : 0);
+        int weightTarget = Pin.Int32(shared + ScaleOffset(tileN) + (fours ? FourWeightScalesOffset : WeightScaleOffset) + lane * step);
         int stage = 0, phase = 1;
         for (int tile = Grid.IdxX; tile < tiles; tile += Grid.DimX)
         {
@@ -174,18 +219,27 @@ internal static class PrefillKernel
             long weight = Pin.Int64(weightScales + (long)Math.Min((n0 >> 7) + (lane & 1), lastBlockRow) * blocks * 4);
             for (int block = 0; block < turns; block++)
             {
-                int target = scales + stage * ScaleBytes, present = fours ? Pin.Int32(block < blocks ? 1 : 0) : 1;
-                MBarrier.Wait(empty + stage * 8, phase);
-                AsyncCopy.Copy4(target, first, present);
-                AsyncCopy.Copy4(target + 128, first + second, present);
-                AsyncCopy.Copy4(target + 256, first + third, present);
-                AsyncCopy.Copy4(target + 384, first + fourth, present);
-                AsyncCopy.Copy4(target + WeightScaleOffset, weight, fours ? present & two : two);
+                int slot = fours ? (block & Four - 1) * 4 : stage * ScaleBytes, target = scales + slot;
+                // Four blocks' scales fill their place together, when the first stage is free.
+                if (!fours || (block & Four - 1) == 0)
+                    MBarrier.Wait(empty + stage * 8, phase);
+                AsyncCopy.Copy4(target, first, 1);
+                AsyncCopy.Copy4(target + 32 * step, first + second, 1);
+                AsyncCopy.Copy4(target + 64 * step, first + third, 1);
+                AsyncCopy.Copy4(target + 96 * step, first + fourth, 1);
+                AsyncCopy.Copy4(weightTarget + (fours ? slot + (phase ^ 1) * FourWeightScalesBytes : slot), weight, two);
+                // The last block's take the place of those that a tile has not.
+                if (!fours || block < blocks - 1)
+                {
+                    first += blockPitch;
+                    weight += 4;
+                }
+                if (fours && (block & Four - 1) != Four - 1)
+                    continue;
                 MBarrier.ArriveAfterCopies(full + stage * 8);
-                first += blockPitch;
-                weight += 4;
-                stage++;
-                if (stage == stages)
+                if (!fours)
+                    stage++;
+                if (fours || stage == stages)
                 {
                     stage = 0;
                     phase ^= 1;
@@ -194,31 +248,7 @@ internal static class PrefillKernel
         }
     }
 
-    // Another warp: finished tiles to global memory, in the order in which the warpgroups stage them.
-    private static void StoreTiles(int tileN, int shared, int rows, int columns, int groupM)
-    {
-        int tilesM = Pin.Int32((rows + TileM - 1) / TileM), tilesN = Pin.Int32((columns + tileN - 1) / tileN);
-        int tiles = Pin.Int32(tilesM * tilesN);
-        int staging = shared + StagingOffset(tileN), barriers = shared + BarrierOffset(tileN) + RingBarrierOffset;
-        int boxes = OutputRing.Boxes(tileN);
-        int box = 0;
-        for (int tile = Grid.IdxX; tile < tiles; tile += Grid.DimX)
-        {
-            int mn = Locate(tile, tilesM, tilesN, groupM);
-            int m0 = FirstRow(mn, rows), n0 = Pin.Int32((mn >> 16) * tileN);
-            for (int i = 0; i < 2 * boxes; i++)
-            {
-                int lower = Pin.Int32(i >= boxes ? 1 : 0);
-                int own = i - lower * boxes;
-                OutputRing.Store(
-                    staging + lower * OutputRing.GroupBytes, barriers + lower * OutputRing.GroupBarrierBytes, box + own,
-                    n0 + own * OutputRing.BoxColumns, m0 + lower * OutputRing.BoxRows);
-            }
-            box += boxes;
-        }
-    }
-
-    internal static int Enter(int tileN, int rows)
+    internal static int Enter(int tileN, bool fours, bool scales, int rows, bool pairs = false)
     {
         int shared = Shared.Base();
         int full = shared + BarrierOffset(tileN);
@@ -234,11 +264,14 @@ internal static class PrefillKernel
         }
         if (Group.IdxX == 0)
         {
-            StageBarriers.Initialize(Stages(tileN), full, 33, full + EmptyOffset);
-            OutputRing.Initialize(full + RingBarrierOffset);
+            int lanes = scales ? 0 : 32;
+            StageBarriers.Initialize(Stages(tileN), full, 1 + lanes, 1 + (fours ? 0 : lanes), full + EmptyOffset, pairs ? 2 : 1);
             MBarrier.PublishInitialization();
         }
-        Warpgroup.Sync(0, Threads);
+        if (pairs)
+            Cluster.Sync();
+        else
+            Warpgroup.Sync(0, Threads);
         DependentLaunch.Wait();
         DependentLaunch.Trigger();
         return shared;
@@ -246,54 +279,78 @@ internal static class PrefillKernel
 
     // The sums of a tile, four blocks at a time; a tile's stages begin at the first.
     private static TAcc MultiplyFours<TAcc>(
-        TAcc acc, int tileN, int operandA, int operandB, int laneScales, int weightScales, int full, int blocks, int turn, int split)
+        TAcc acc, int tileN, int operandA, int operandB, int laneScales, int blockScales, int full, int blocks, int turn, int split, int peer)
         where TAcc : unmanaged
     {
-        int block = 0, whole = Pin.Int32(blocks & ~(Four - 1));
-        for (; block < whole; block += Four)
+        int rest = Pin.Int32(blocks & Four - 1), end = turn + blocks / Four;
+        for (; turn < end; turn++)
         {
-            int phase = (turn + block) / Four & 1;
-            acc = Step(acc, tileN, operandA, operandB, laneScales, weightScales, full, 0, phase, split);
-            acc = Step(acc, tileN, operandA, operandB, laneScales, weightScales, full, 1, phase, split);
-            acc = Step(acc, tileN, operandA, operandB, laneScales, weightScales, full, 2, phase, split);
-            acc = Step(acc, tileN, operandA, operandB, laneScales, weightScales, full, 3, phase, split);
+            int phase = turn & 1, weightScales = blockScales + phase * FourWeightScalesBytes;
+            MBarrier.Wait(full, phase);
+            Acc4 uppers = Shared.Four(laneScales), lowers = Shared.Four(laneScales + 8 * Four * 4);
+            // The one lane that frees the first stage does so for the scales that the others have read.
+            Warpgroup.SyncWarp();
+            acc = Step(acc, tileN, operandA, operandB, full, weightScales, 0, uppers.E0, lowers.E0, split, peer);
+            MBarrier.Wait(full + 8, phase);
+            acc = Step(acc, tileN, operandA, operandB, full, weightScales, 1, uppers.E1, lowers.E1, split, peer);
+            MBarrier.Wait(full + 16, phase);
+            acc = Step(acc, tileN, operandA, operandB, full, weightScales, 2, uppers.E2, lowers.E2, split, peer);
+            MBarrier.Wait(full + 24, phase);
+            acc = Step(acc, tileN, operandA, operandB, full, weightScales, 3, uppers.E3, lowers.E3, split, peer);
         }
-        for (; block < blocks; block++)
+        return rest > 0 ? MultiplyRest(acc, tileN, operandA, operandB, laneScales, blockScales, full, rest, turn, split, peer) : acc;
+    }
+
+    // The blocks that do not make four.
+    private static TAcc MultiplyRest<TAcc>(
+        TAcc acc, int tileN, int operandA, int operandB, int laneScales, int blockScales, int full, int rest, int turn, int split, int peer)
+        where TAcc : unmanaged
+    {
+        int phase = turn & 1, weightScales = blockScales + phase * FourWeightScalesBytes;
+        MBarrier.Wait(full, phase);
+        Acc4 uppers = Shared.Four(laneScales), lowers = Shared.Four(laneScales + 8 * Four * 4);
+        Warpgroup.SyncWarp();
+        for (int stage = 0; stage < rest; stage++)
         {
-            int stage = (turn + block) % Four, phase = (turn + block) / Four & 1;
-            acc = Step(acc, tileN, operandA, operandB, laneScales, weightScales, full, stage, phase, split);
+            MBarrier.Wait(full + stage * 8, phase);
+            float upper = stage == 0 ? uppers.E0 : stage == 1 ? uppers.E1 : uppers.E2;
+            float lower = stage == 0 ? lowers.E0 : stage == 1 ? lowers.E1 : lowers.E2;
+            acc = Step(acc, tileN, operandA, operandB, full, weightScales, stage, upper, lower, split, peer);
         }
         return acc;
     }
 
     private static TAcc Step<TAcc>(
-        TAcc acc, int tileN, int operandA, int operandB, int laneScales, int weightScales, int full, int stage, int phase, int split)
+        TAcc acc, int tileN, int operandA, int operandB, int full, int weightScales, int stage, float upper, float lower, int split,
+        int peer)
         where TAcc : unmanaged
     {
-        int barrier = full + stage * 8, offset = stage * (StageBytes(tileN) / 16), slot = stage * ScaleBytes;
-        MBarrier.Wait(barrier, phase);
-        float upper = Shared.Single(laneScales + slot), lower = Shared.Single(laneScales + slot + 32);
-        float left = Shared.Single(weightScales + slot), right = Shared.Single(weightScales + slot + 4);
-        return Wgmma.MultiplyScaledRows(acc, operandA + offset, operandB + offset, barrier + EmptyOffset, upper, lower, left, right, split);
+        int offset = stage * (StageBytes(tileN) / 16);
+        float left = Shared.Single(weightScales + stage * 4), right = Shared.Single(weightScales + (Four + stage) * 4);
+        return Wgmma.MultiplyScaledRows(
+            acc, operandA + offset, operandB + offset, full + stage * 8 + EmptyOffset, upper, lower, left, right, split, peer);
     }
 
     // Frees the stages that a tile has no block for.
-    private static void PassOver(int full, int blocks, int turn)
+    private static void PassOver(int full, int blocks, int turn, int peer)
     {
-        for (int block = blocks; block < Turns(true, blocks); block++)
+        for (int stage = blocks & Four - 1; stage < Four; stage++)
         {
-            int barrier = full + (turn + block) % Four * 8;
-            MBarrier.Wait(barrier, (turn + block) / Four & 1);
-            MBarrier.Arrive(barrier + EmptyOffset);
+            MBarrier.Wait(full + stage * 8, turn & 1);
+            MBarrier.Arrive(full + stage * 8 + EmptyOffset);
+            if (peer != NoPeer)
+                MBarrier.ArriveAt(full + stage * 8 + EmptyOffset, peer);
         }
     }
 
     private static void Body<TAcc>(
         int tileN, long output, long outputPitch, int outputType, int store, long rowScales, long rowPitch, long blockPitch,
-        long weightScales, int rows, int columns, int depth, int groupM)
+        long weightScales, int rows, int columns, int depth, int groupM, bool pairs = false)
         where TAcc : unmanaged
     {
-        int shared = Enter(tileN, rows);
+        // Where the copy engine brings the scales, there is no pitch for lanes to bring them by.
+        bool engine = TakesFours(tileN) && blockPitch == 0;
+        int shared = Enter(tileN, TakesFours(tileN), engine, rows, pairs);
         int blocks = Pin.Int32((depth + 127) >> 7);
         int group = Warpgroup.Index();
         if (group == 0)
@@ -301,36 +358,41 @@ internal static class PrefillKernel
             Warpgroup.ReleaseRegisters(24);
             int loader = Warpgroup.Warp();
             if (loader == 0)
-                LoadOperands(tileN, TakesFours(tileN), shared, rows, columns, blocks, groupM);
-            else if (loader == 1)
+                LoadOperands(tileN, TakesFours(tileN), engine, shared, weightScales, rows, columns, blocks, groupM, pairs);
+            else if (loader == 1 && !engine)
                 LoadScales(tileN, TakesFours(tileN), shared, rowScales, rowPitch, blockPitch, weightScales, rows, columns, blocks, groupM);
-            else if (loader == 2 && OutputRing.Takes(tileN) && store == (int)OutputStore.Ring)
-                StoreTiles(tileN, shared, rows, columns, groupM);
+            if (pairs)
+                Cluster.Sync();
             return;
         }
         Warpgroup.TakeRegisters(240);
         int stages = Stages(tileN), stageBytes = StageBytes(tileN);
         int full = shared + BarrierOffset(tileN), empty = full + EmptyOffset;
         int tilesM = Pin.Int32((rows + TileM - 1) / TileM), tilesN = Pin.Int32((columns + tileN - 1) / tileN);
-        int tiles = Pin.Int32(tilesM * tilesN);
-        int lane = Pin.Int32(Group.IdxX & 31), warp = Pin.Int32((Group.IdxX >> 5) - 4);
+        int count = Count(tilesM * tilesN);
+        int lane = Warpgroup.Lane(), warp = Pin.Int32((Group.IdxX >> 5) - 4);
         int warpRow = Pin.Int32(warp * 16);
-        int staging = Pin.Int32(shared + StagingOffset(tileN));
+        int staging = Pin.Int32(shared + StagingOffset(tileN) + warp * (StagingBytes(tileN) / 8));
         int operandA = Pin.Int32(Wgmma.Descriptor(shared + (group - 1) * 8192)), operandB = Pin.Int32(Wgmma.Descriptor(shared + TileM * 128));
         int scales = Pin.Int32(shared + ScaleOffset(tileN)), warpScale = Pin.Int32((warpRow + (lane >> 2)) * 4);
-        int laneScales = Pin.Int32(scales + warpScale), blockScales = Pin.Int32(scales + WeightScaleOffset), barriers = Pin.Int32(full);
-        int stage = 0, phase = 0, box = 0, turn = 0;
-        for (int tile = Grid.IdxX; tile < tiles; tile += Grid.DimX)
+        int laneScales = Pin.Int32(scales + warpScale * Four), blockScales = Pin.Int32(scales + FourWeightScalesOffset), barriers = Pin.Int32(full);
+        int stage = 0, phase = 0, turn = 0, peer = pairs ? Pin.Int32(Cluster.Rank() ^ 1) : NoPeer;
+        for (int number = 0; number < count; number++)
         {
             // Tiles of whole blocks, or of even parts of one, need not know where they lie to be multiplied.
-            int mn = IsWithinBlocks(tileN) ? 0 : Locate(tile, tilesM, tilesN, groupM);
-            int split = IsWithinBlocks(tileN) ? 128 : Pin.Int32(128 - ((mn >> 16) * tileN & 127));
+            int split = 128;
+            if (!IsWithinBlocks(tileN))
+            {
+                MBarrier.Wait(full + stage * 8, phase);
+                split = Pin.Int32(128 - ((Place(full, number) >> 16) * tileN & 127));
+            }
             var acc = default(TAcc);
             if (TakesFours(tileN))
             {
-                acc = MultiplyFours(acc, tileN, operandA, operandB, laneScales, blockScales, barriers, blocks, turn, split);
-                PassOver(barriers, blocks, turn);
-                turn += Turns(true, blocks);
+                acc = MultiplyFours(acc, tileN, operandA, operandB, laneScales, blockScales, barriers, blocks, turn, split, peer);
+                turn += blocks / Four;
+                if ((blocks & Four - 1) != 0)
+                    PassOver(barriers, blocks, turn++, peer);
             }
             else
             {
@@ -348,21 +410,19 @@ internal static class PrefillKernel
                     }
                 }
             }
-            if (OutputRing.Takes(tileN) && store == (int)OutputStore.Ring)
-            {
-                OutputRing.Stage(
-                    acc, tileN, outputType, staging + (group - 1) * OutputRing.GroupBytes,
-                    full + RingBarrierOffset + (group - 1) * OutputRing.GroupBarrierBytes, box);
-                box += OutputRing.Boxes(tileN);
-            }
+            int mn = Place(full, number);
+            int m0 = Pin.Int32(FirstRow(mn, rows) + warpRow), n0 = Pin.Int32((mn >> 16) * tileN);
+            if (OutputBoxes.Takes(tileN) && store == (int)OutputStore.Boxes)
+                OutputBoxes.Store(acc, tileN, staging, lane, output, outputPitch, outputType, m0, n0, rows, columns);
             else
             {
-                if (IsWithinBlocks(tileN))
-                    mn = Locate(tile, tilesM, tilesN, groupM);
-                int m0 = Pin.Int32(FirstRow(mn, rows) + warpRow), n0 = Pin.Int32((mn >> 16) * tileN);
-                OutputTile.Store(
-                    acc, tileN, staging + warp * (StagingBytes(tileN) / 8), output, outputPitch, outputType, store, m0, n0, rows, columns);
+                OutputTile.Store(acc, tileN, staging, output, outputPitch, outputType, store, m0, n0, rows, columns);
             }
         }
+        if (OutputBoxes.Takes(tileN))
+            OutputBoxes.Finish();
+        // Until then a block's barriers are arrived at, and its stages written, by the other.
+        if (pairs)
+            Cluster.Sync();
     }
 }

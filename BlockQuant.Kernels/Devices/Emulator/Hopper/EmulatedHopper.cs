@@ -13,7 +13,7 @@ internal sealed partial class EmulatedHopper(EmulatorAccelerator accelerator, in
     public void Matmul(in MatmulCall call)
     {
         var output = Output(call, call.ElementBytes);
-        var memory = Memory(call, [output], [new BoxMap(output, OutputRing.BoxRows, call.ElementBytes)]);
+        var memory = Memory(call, [output], [new BoxMap(output, OutputBoxes.Rows, call.ElementBytes)]);
         if (call.QuantizesActivations)
         {
             var fused = FusedMatmulArguments.Of(call);
@@ -32,7 +32,7 @@ internal sealed partial class EmulatedHopper(EmulatorAccelerator accelerator, in
     {
         var kernel = HopperKernel.All[HopperKernel.IndexOf(call)];
         kernel = kernel with { SharedBytes = MatmulArguments.SharedBytes(call, kernel, multiprocessors) };
-        Launch(kernel, MatmulArguments.Blocks(call, multiprocessors), call.Plan.SplitK, memory, arguments);
+        Launch(kernel, MatmulArguments.Blocks(call, multiprocessors), call.Plan.ClusterSize, memory, arguments);
     }
 
     /// <summary>Runs any kernel.</summary>
@@ -65,7 +65,7 @@ internal sealed partial class EmulatedHopper(EmulatorAccelerator accelerator, in
         var weightScales = new MemoryRegion("weight scales", call.WeightScales, (call.N + 127) / 128, blocks * 4, blocks * 4);
         return new AddressSpace(
             [activations, weights, activationScales, weightScales, .. others],
-            [new BoxMap(activations, MatmulArguments.ActivationBox(call)), new BoxMap(weights, call.Plan.TileN), .. maps]);
+            [new BoxMap(activations, MatmulArguments.ActivationBox(call)), new BoxMap(weights, MatmulArguments.WeightBox(call.Plan)), .. maps, new BoxMap(activationScales, PrefillKernel.TileM, sizeof(float))]);
     }
 
     private static MemoryRegion ActivationScales(IntPtr address, int rows, int blocks, long rowStride, long blockStride) => blockStride == 1

@@ -30,6 +30,9 @@ internal static partial class MBarrier
             BlockMemory.Own.Arrive(barrier);
     }
 
+    public static partial void ArriveAt(int barrier, int rank) =>
+        EmulatedLane.Elect(nameof(ArriveAt), (barrier, rank), static arrival => BlockMemory.OfRank(arrival.rank).Arrive(arrival.barrier));
+
     public static partial void Arrive(int barrier) =>
         EmulatedLane.Elect(nameof(Arrive), barrier, static barrier => BlockMemory.Own.Arrive(barrier));
 

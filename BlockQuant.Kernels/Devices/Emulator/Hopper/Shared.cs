@@ -11,6 +11,10 @@ internal static partial class Shared
 
     public static partial float Single(int address) => BlockMemory.Own.Load<float>(address);
 
+    public static partial Acc4 Four(int address) => BlockMemory.Own.Load<Acc4>(address);
+
+    public static partial int Int32(int address) => BlockMemory.Own.Load<int>(address);
+
     public static partial void Clear(int address) => BlockMemory.Own.Store<Int128>(address, 0);
 
     public static partial void Store8(int address, int low, int high) => BlockMemory.Own.Store(address, (long)high << 32 | (uint)low);

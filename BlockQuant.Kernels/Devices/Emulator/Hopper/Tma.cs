@@ -18,32 +18,82 @@ internal static partial class Tma
 
     public static partial long MapC() => 2;
 
+    public static partial long MapOfScales() => 3;
+
     public static partial void Prefetch(long map)
     {
     }
 
     public static partial void Load(int target, long map, int column, int row, int barrier) =>
-        EmulatedLane.Elect("Tma.Load", (target, map, column, row, barrier), static load => Start(load.target, load.map, load.column, load.row, load.barrier));
+        EmulatedLane.Elect("Tma.Load", (target, map, column, row, barrier), static load => Start(BlockMemory.Own, load.target, load.map, load.column, load.row, load.barrier));
 
-    public static partial void Store(int source, long map, int column, int row, int barrier) =>
-        EmulatedLane.Elect("Tma.Store", (source, map, column, row, barrier), static store => Finish(store.source, store.map, store.column, store.row, store.barrier));
+    public static partial void LoadToBoth(int target, long map, int column, int row, int barrier) =>
+        EmulatedLane.Elect(nameof(LoadToBoth), (target, map, column, row, barrier), static load =>
+        {
+            for (int rank = 0; rank < 2; rank++)
+                Start(BlockMemory.OfRank(rank), load.target, load.map, load.column, load.row, load.barrier);
+        });
 
-    // The issuing lane waits until shared memory is read.
-    private static void Finish(int source, long map, int column, int row, int barrier)
+    public static partial void LoadScales(int target, long map, int column, int row, int barrier) => EmulatedLane.Elect(
+        nameof(LoadScales), (target, map, column, row, barrier), static load =>
+        {
+            CheckAligned(load.target, LineBytes);
+            BlockMemory memory = BlockMemory.Own;
+            AddressSpace global = EmulatedLane.Current.Group.Launch.Memory;
+            BoxMap box = global.Maps[(int)load.map];
+            EmulatedLane.StartCopy(() =>
+            {
+                for (int i = 0; i < box.BoxRows; i++)
+                    memory.Store(load.target + i * ChunkBytes, Chunk(global, box.Matrix, load.row + i, (long)load.column * box.ElementBytes));
+                memory.Complete(load.barrier, box.BoxRows * ChunkBytes);
+            });
+        });
+
+    public static partial void Load16(int target, long source, int barrier) => EmulatedLane.Elect(
+        nameof(Load16), (target, source, barrier), static load =>
+        {
+            BlockMemory memory = BlockMemory.Own;
+            AddressSpace global = EmulatedLane.Current.Group.Launch.Memory;
+            // Checked now, while it is known which lane asks.
+            global.Load<Int128>(load.source);
+            EmulatedLane.StartCopy(() =>
+            {
+                memory.Store(load.target, global.Load<Int128>(load.source));
+                memory.Complete(load.barrier, ChunkBytes);
+            });
+        });
+
+    public static partial void StoreStaged(int source, long map, int column, int row) => EmulatedLane.Elect(
+        nameof(StoreStaged), (source, map, column, row), static store => Take(store.source, store.map, store.column, store.row));
+
+    public static partial void StoreStagedPair(int source, int nextSource, long map, int column, int nextColumn, int row) => EmulatedLane.Elect(
+        nameof(StoreStagedPair), (source, nextSource, map, column, nextColumn, row), static store =>
+        {
+            Take(store.source, store.map, store.column, store.row);
+            Take(store.nextSource, store.map, store.nextColumn, store.row);
+        });
+
+    public static partial void AwaitReads()
+    {
+        Unread boxes = Unread.OfWarp;
+        Warpgroup.SyncWarp();
+        EmulatedLane.WaitUntil(() => boxes.Count == 0, "boxes to be read");
+    }
+
+    private static void Take(int source, long map, int column, int row)
     {
         CheckAligned(source);
         BlockMemory memory = BlockMemory.Own;
         AddressSpace global = EmulatedLane.Current.Group.Launch.Memory;
         BoxMap box = global.Maps[(int)map];
-        bool isRead = false;
+        Unread boxes = Unread.OfWarp;
+        boxes.Count++;
         EmulatedLane.StartCopy(() =>
         {
             for (int i = 0; i < box.BoxRows; i++)
                 TakeLine(memory, source + i * LineBytes, global, box.Matrix, row + i, (long)column * box.ElementBytes);
-            isRead = true;
+            boxes.Count--;
         });
-        EmulatedLane.WaitUntil(() => isRead, "a box to be read");
-        memory.Arrive(barrier);
     }
 
     private static void TakeLine(BlockMemory memory, int source, AddressSpace global, MemoryRegion matrix, long row, long column)
@@ -56,16 +106,25 @@ internal static partial class Tma
             line[..(int)(end - column)].CopyTo(global.Write(matrix.Address + row * matrix.Pitch + column, (int)(end - column)));
     }
 
-    private static void CheckAligned(int address)
+    private static void CheckAligned(int address, int alignment = BoxAlignment)
     {
-        if (address % BoxAlignment != 0)
-            throw EmulatorFaultException.Of(FaultKind.MisalignedAccess, $"a box at shared address {address}, which is no multiple of {BoxAlignment}");
+        if (address % alignment != 0)
+            throw EmulatorFaultException.Of(FaultKind.MisalignedAccess, $"a box at shared address {address}, which is no multiple of {alignment}");
     }
 
-    private static void Start(int target, long map, int column, int row, int barrier)
+    private static Int128 Chunk(AddressSpace global, MemoryRegion matrix, long row, long column)
+    {
+        Span<byte> chunk = stackalloc byte[ChunkBytes];
+        chunk.Clear();
+        long end = Math.Min(column + ChunkBytes, matrix.RowBytes);
+        if (row < matrix.Rows && column < end)
+            global.Read(matrix.Address + row * matrix.Pitch + column, (int)(end - column)).CopyTo(chunk);
+        return MemoryMarshal.Read<Int128>(chunk);
+    }
+
+    private static void Start(BlockMemory memory, int target, long map, int column, int row, int barrier)
     {
         CheckAligned(target);
-        BlockMemory memory = BlockMemory.Own;
         AddressSpace global = EmulatedLane.Current.Group.Launch.Memory;
         BoxMap box = global.Maps[(int)map];
         EmulatedLane.StartCopy(() =>
@@ -85,5 +144,23 @@ internal static partial class Tma
             global.Read(matrix.Address + row * matrix.Pitch + begin, (int)(end - begin)).CopyTo(line[(int)(begin - column)..]);
         for (int i = 0; i < LineBytes; i += ChunkBytes)
             memory.Store(BlockMemory.Swizzled(target + i), MemoryMarshal.Read<Int128>(line[i..]));
+    }
+
+    // The boxes that a warp has begun to write and that are still to be read from shared memory.
+    private sealed class Unread
+    {
+        public int Count { get; set; }
+
+        public static Unread OfWarp
+        {
+            get
+            {
+                var warps = EmulatedLane.GroupState(static () => new Dictionary<int, Unread>());
+                int warp = EmulatedLane.Current.Index / EmulatedLane.WarpSize;
+                if (!warps.TryGetValue(warp, out Unread? boxes))
+                    warps.Add(warp, boxes = new Unread());
+                return boxes;
+            }
+        }
     }
 }

@@ -6,6 +6,8 @@ internal static partial class Warpgroup
 {
     public static partial int Index() => EmulatedLane.Current.Index / EmulatedLane.WarpgroupSize;
 
+    public static partial int Lane() => EmulatedLane.Current.Index % EmulatedLane.WarpSize;
+
     public static partial int Warp() => EmulatedLane.Current.Index / EmulatedLane.WarpSize;
 
     public static partial void ReleaseRegisters(int count)

@@ -13,9 +13,14 @@ internal static partial class Wgmma
         => AddRows(acc, a, b, release, rowScales, weightScales, split, BlockProduct.Float8);
 
     public static partial TAcc MultiplyScaledRows<TAcc>(
-        TAcc acc, int a, int b, int release, float upper, float lower, float left, float right, int split)
+        TAcc acc, int a, int b, int release, float upper, float lower, float left, float right, int split, int peer)
         where TAcc : unmanaged
-        => AddRows(acc, (a, b, release), (upper, lower), (left, right), split, BlockProduct.Float8);
+    {
+        TAcc sum = AddRows(acc, (a, b, release), (upper, lower), (left, right), split, BlockProduct.Float8);
+        if (peer >= 0)
+            MBarrier.ArriveAt(release, peer);
+        return sum;
+    }
 
     public static partial TAcc MultiplyColumns<TAcc>(TAcc acc, int a, int b, int release, int tokenScales, int weightScale)
         where TAcc : unmanaged
