@@ -41,6 +41,7 @@ internal sealed partial class HopperKernelTests : EmulatorFixture
     [TestCase(256, 257, 304, 144, OutputType.BFloat16, 1, 16)]
     // The copy engine brings the scales as well, for one and for several turns of the ring.
     [TestCase(256, 57, 264, 512, OutputType.BFloat16, 1, 8)]
+    [TestCase(192, 140, 456, 1024, OutputType.BFloat16, 1, 8)]
     [TestCase(256, 260, 520, 1024, OutputType.Half, 2, 8)]
     public void Prefill_whose_stores_overlap_is_exact(int tileN, int m, int n, int k, OutputType output, int multiprocessors, int padding)
     {

@@ -7,7 +7,7 @@ namespace BlockQuant.Kernels.Hopper;
 /// C[m, n] = Σ_kb sa[m, kb] · sb[n / 128, kb] · Σ_k A[m, k] · B[n, k], for many tokens. A persistent, warp-specialised kernel after
 /// DeepGEMM's: one warp feeds a ring of stages through the copy engine, two warpgroups each multiply 64 of a tile's 128 rows and
 /// promote every 128-wide block of K to float32. Tiles are 128 × 32…256; the width is what the waves of the problem divide best by. The
-/// widest, which the tensor cores bind, begin at the first of four stages and have four blocks of K worked off without a branch between
+/// two widest, which the tensor cores bind, begin at the first of four stages and have four blocks of K worked off without a branch between
 /// them: addresses are known when the kernel is compiled, a stage's arrival is asked for before the last is promoted, and so the next
 /// product starts that much sooner (4 % of a multiprocessor's cycles). Their scales come four blocks at a time, by the copy engine where
 /// they lie so that it can bring them (2 to 3 %).
@@ -111,7 +111,7 @@ internal static class PrefillKernel
     private static bool IsWithinBlocks(int tileN) => tileN % 128 == 0 || 128 % tileN == 0;
 
     // Whether four blocks are worked off at a time, from as many stages.
-    internal static bool TakesFours(int tileN) => tileN == 256;
+    internal static bool TakesFours(int tileN) => tileN >= 192;
 
     // Stages that a tile takes in turn: those of its blocks, filled up so that the next tile begins at the first.
     private static int Turns(bool fours, int blocks) => fours ? (blocks + Four - 1) & ~(Four - 1) : blocks;
@@ -383,7 +383,7 @@ internal static class PrefillKernel
             int split = 128;
             if (!IsWithinBlocks(tileN))
             {
-                MBarrier.Wait(full + stage * 8, phase);
+                MBarrier.Wait(full + stage * 8, TakesFours(tileN) ? turn & 1 : phase);
                 split = Pin.Int32(128 - ((Place(full, number) >> 16) * tileN & 127));
             }
             var acc = default(TAcc);
