@@ -83,7 +83,11 @@ internal sealed record VectorKernel(
         where TCode : struct, IVectorCode
         where TFormat : struct, ICodeFormat
         => new(
-            $"gelu_groups_{Names[typeof(TFormat)]}", GeluKernel.Run<TCode>, GeluKernel.Lanes, GeluKernel.Lanes * GeluKernel.ElementsPerLane);
+            $"gelu_groups_{Names[typeof(TFormat)]}",
+            GeluKernel.Run<TCode>,
+            GeluKernel.Lanes,
+            GeluKernel.Lanes * GeluKernel.ElementsPerLane,
+            GeluKernel.GroupsPerMultiprocessor);
 
     private static VectorKernel Placer<TBits, TVector, TElement>()
         where TBits : unmanaged

@@ -18,7 +18,7 @@ internal static partial class PtxEmitter
     private static readonly Type[] IntrinsicClasses =
     [
         typeof(Warpgroup), typeof(Pin), typeof(MBarrier), typeof(Tma), typeof(AsyncCopy), typeof(Shared), typeof(Cluster),
-        typeof(DependentLaunch), typeof(Wgmma), typeof(Epilogue), typeof(Packed), typeof(Arithmetic), typeof(LaneGroup),
+        typeof(DependentLaunch), typeof(Wgmma), typeof(Epilogue), typeof(Packed), typeof(Arithmetic), typeof(LaneGroup), typeof(GeluApproximation),
         typeof(Global), typeof(Int8Wgmma), typeof(QuantizingEpilogue), typeof(TensorCore), typeof(WarpTile), typeof(AsyncTile),
         typeof(GlobalMemory), typeof(Lanes), typeof(SharedSums), typeof(OutputRow), typeof(SliceParameter),
     ];

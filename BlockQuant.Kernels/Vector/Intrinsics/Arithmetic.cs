@@ -17,6 +17,10 @@ internal static class Arithmetic
         """)]
     public static int MaxMagnitude(Values4 low, Values4 high) => Magnitude.Max(MaxMagnitude(low), MaxMagnitude(high));
 
+    /// <summary>The bits of the largest magnitude of four values; those of a NaN where one of them is.</summary>
+    public static int MaxMagnitude(Values4 v)
+        => Magnitude.Max(Magnitude.Max(Magnitude.Of(v.A), Magnitude.Of(v.B)), Magnitude.Max(Magnitude.Of(v.C), Magnitude.Of(v.D)));
+
     /// <summary>The bits of the largest magnitude, as float32, of eight bfloat16; those of a NaN where one of them is.</summary>
     [IntrinsicImplementation]
     [Ptx("""
@@ -42,6 +46,11 @@ internal static class Arithmetic
     [IntrinsicImplementation]
     [Ptx("{ .reg .pred p; setp.lt.s32 p, $0, 0x7f800000; selp.b32 $d, $1, $2, p; }")]
     public static int IfFinite(int magnitude, int then, int otherwise) => Magnitude.IsFinite(magnitude) ? then : otherwise;
+
+    /// <summary>One of two registers, for what <see cref="IfFinite"/> says.</summary>
+    [IntrinsicImplementation]
+    [Ptx("selp.b32 $d, $1, $2, $0;")]
+    public static int If(bool condition, int then, int otherwise) => condition ? then : otherwise;
 
     /// <summary>
     /// Four quotients by one divisor, by the reciprocal and two corrections. They are the correctly rounded quotients wherever the
@@ -71,52 +80,10 @@ internal static class Arithmetic
         D = Divide(v.D, divisor, reciprocal),
     };
 
-    /// <summary>GELU of four scaled values: x · Φ(x) = max(x, 0) − |x| · Φ(−|x|), with Φ(−|x|) as 2 to the power of a polynomial.</summary>
-    /// <param name="v">The values.</param>
-    /// <param name="scale">What they are multiplied by.</param>
-    /// <returns>Each to within 4.4e-7, and to a relative 8e-5 below 3; NaN where a scaled value is not finite.</returns>
-    /// <remarks>The polynomial is this library's own fit. It falls without end, so that it needs no clamp.</remarks>
-    [IntrinsicImplementation]
-    [Ptx("""
-        { .reg .f32 x<4>, m<4>, q<4>;
-        mul.f32 x0, $0.0, $1; abs.f32 m0, x0; fma.rn.f32 q0, m0, 0fB9F8268D, 0f3BE8259A;
-        mul.f32 x1, $0.1, $1; abs.f32 m1, x1; fma.rn.f32 q1, m1, 0fB9F8268D, 0f3BE8259A;
-        mul.f32 x2, $0.2, $1; abs.f32 m2, x2; fma.rn.f32 q2, m2, 0fB9F8268D, 0f3BE8259A;
-        mul.f32 x3, $0.3, $1; abs.f32 m3, x3; fma.rn.f32 q3, m3, 0fB9F8268D, 0f3BE8259A;
-        fma.rn.f32 q0, q0, m0, 0fBD5448F5; fma.rn.f32 q1, q1, m1, 0fBD5448F5; fma.rn.f32 q2, q2, m2, 0fBD5448F5; fma.rn.f32 q3, q3, m3, 0fBD5448F5;
-        fma.rn.f32 q0, q0, m0, 0fBEEB8421; fma.rn.f32 q1, q1, m1, 0fBEEB8421; fma.rn.f32 q2, q2, m2, 0fBEEB8421; fma.rn.f32 q3, q3, m3, 0fBEEB8421;
-        fma.rn.f32 q0, q0, m0, 0fBF934D05; fma.rn.f32 q1, q1, m1, 0fBF934D05; fma.rn.f32 q2, q2, m2, 0fBF934D05; fma.rn.f32 q3, q3, m3, 0fBF934D05;
-        fma.rn.f32 q0, q0, m0, 0fBF80013B; fma.rn.f32 q1, q1, m1, 0fBF80013B; fma.rn.f32 q2, q2, m2, 0fBF80013B; fma.rn.f32 q3, q3, m3, 0fBF80013B;
-        ex2.approx.ftz.f32 q0, q0; ex2.approx.ftz.f32 q1, q1; ex2.approx.ftz.f32 q2, q2; ex2.approx.ftz.f32 q3, q3;
-        max.f32 x0, x0, 0f00000000; neg.f32 m0, m0; max.f32 x1, x1, 0f00000000; neg.f32 m1, m1; max.f32 x2, x2, 0f00000000; neg.f32 m2, m2; max.f32 x3, x3, 0f00000000; neg.f32 m3, m3;
-        fma.rn.f32 $d.0, m0, q0, x0; fma.rn.f32 $d.1, m1, q1, x1; fma.rn.f32 $d.2, m2, q2, x2; fma.rn.f32 $d.3, m3, q3, x3; }
-        """)]
-    public static Values4 Gelu(Values4 v, float scale) => new()
-    {
-        A = Gelu(v.A * scale),
-        B = Gelu(v.B * scale),
-        C = Gelu(v.C * scale),
-        D = Gelu(v.D * scale),
-    };
-
     /// <summary>1 / <paramref name="value"/>, to within a unit in the last place.</summary>
     [IntrinsicImplementation]
     [Ptx("rcp.approx.ftz.f32 $d, $0;")]
     public static float Reciprocal(float value) => 1f / value;
-
-    private static float Gelu(float x)
-    {
-        float magnitude = MathF.Abs(x);
-        float power = MathF.FusedMultiplyAdd(magnitude, -4.7330970e-4f, 7.0845604e-3f);
-        power = MathF.FusedMultiplyAdd(power, magnitude, -5.1827391e-2f);
-        power = MathF.FusedMultiplyAdd(power, magnitude, -4.5999243e-1f);
-        power = MathF.FusedMultiplyAdd(power, magnitude, -1.1507879f);
-        power = MathF.FusedMultiplyAdd(power, magnitude, -1.0000376f);
-        return MathF.FusedMultiplyAdd(-magnitude, (float)Math.Pow(2, power), MathF.Max(x, 0f));
-    }
-
-    private static int MaxMagnitude(Values4 v)
-        => Magnitude.Max(Magnitude.Max(Magnitude.Of(v.A), Magnitude.Of(v.B)), Magnitude.Max(Magnitude.Of(v.C), Magnitude.Of(v.D)));
 
     private static float Divide(float value, float divisor, float reciprocal)
     {

@@ -31,6 +31,11 @@ internal static class LaneGroup
         """)]
     public static int MaxOf4(int value) => MaxOf(4, value);
 
+    /// <summary>True where a condition holds in every lane of the warp.</summary>
+    [IntrinsicImplementation]
+    [Ptx("vote.sync.all.pred $d, $0, 0xffffffff;")]
+    public static bool All(bool condition) => MaxOf(32, condition ? 0 : 1) == 0;
+
 #if EMULATOR
     private static int MaxOf(int lanes, int value) => Emulator.EmulatedLane.AsWarp($"the largest of {lanes}", value, warp =>
     {
