@@ -33,7 +33,7 @@ internal enum HopperKernelKind
 /// </param>
 /// <param name="Pairs">
 /// Whether two blocks, neighbours in a column of tiles, share the weights that each brings half of: a Prefill of 256 columns and an even number of
-/// row tiles.
+/// row tiles, in bands of an even number.
 /// </param>
 internal readonly record struct HopperPlan(
     HopperKernelKind Kind, int TileM, int TileN, int SplitK, int GroupM, bool OverlapStores = false, bool Pairs = false)

@@ -48,7 +48,7 @@ internal static class HopperScheduler
     internal static bool HasKernel(HopperPlan plan) => plan.Kind switch
     {
         HopperKernelKind.Prefill => plan.TileM == 128 && PrefillWidths.Contains(plan.TileN) && plan is { SplitK: 1, GroupM: > 0 }
-            && (!plan.Pairs || plan.TileN == PairedWidth),
+            && (!plan.Pairs || plan.TileN == PairedWidth && plan.GroupM % 2 == 0),
         HopperKernelKind.Decode => plan.TileN == 128 && DecodeTokens.Contains(plan.TileM) && plan.SplitK is 1 or 2 or 4 or 8,
         _ => false,
     };

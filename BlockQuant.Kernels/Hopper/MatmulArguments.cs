@@ -71,8 +71,9 @@ internal struct MatmulArguments
     public static int Blocks(in MatmulCall call, int multiprocessors)
     {
         int tiles = checked(HopperKernels.Tiles(call.M, call.Plan.TileM) * HopperKernels.Tiles(call.N, call.Plan.TileN));
-        if (call.Plan.Pairs && HopperKernels.Tiles(call.M, call.Plan.TileM) % 2 != 0)
-            throw new ArgumentException($"{call.Plan} takes an even number of row tiles, and {call.M} rows make an odd one.", nameof(call));
+        // A pair that did not lie in one column of tiles would not share its weights.
+        if (call.Plan.Pairs && (HopperKernels.Tiles(call.M, call.Plan.TileM) | call.Plan.GroupM) % 2 != 0)
+            throw new ArgumentException($"{call.Plan} takes an even number of row tiles, and bands of it; {call.M} rows are given.", nameof(call));
         return call.Plan.Kind == HopperKernelKind.Decode ? tiles * call.Plan.SplitK
             : Math.Min(tiles, call.Plan.Pairs ? Math.Max(2, multiprocessors & ~1) : multiprocessors);
     }

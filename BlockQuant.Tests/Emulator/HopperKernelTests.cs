@@ -61,14 +61,15 @@ internal sealed partial class HopperKernelTests : EmulatorFixture
         IsExact(new HopperProblem(plan, m, n, k, output) { OutputPadding = 8 }, multiprocessors);
     }
 
-    [Test]
-    public void An_odd_row_tile_has_no_pair()
+    [TestCase(300, 2)]
+    [TestCase(512, 3)]
+    public void An_odd_row_tile_has_no_pair(int rows, int groupM)
     {
-        var plan = new HopperPlan(HopperKernelKind.Prefill, 128, 256, 1, 2, Pairs: true);
+        var plan = new HopperPlan(HopperKernelKind.Prefill, 128, 256, 1, groupM, Pairs: true);
 
-        var act = () => Run(new HopperProblem(plan, 300, 256, 128, OutputType.Single), 2);
+        var act = () => Run(new HopperProblem(plan, rows, 256, 128, OutputType.Single), 2);
 
-        act.Should().Throw<ArgumentException>().WithMessage("*even number of row tiles*300 rows*");
+        act.Should().Throw<ArgumentException>().WithMessage($"*even number of row tiles*{rows} rows*");
     }
 
     // Without a split the ring of stages is lapped; with one, parts of K differ in length.

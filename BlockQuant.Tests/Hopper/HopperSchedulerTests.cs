@@ -66,6 +66,15 @@ internal sealed class HopperSchedulerTests
         HopperScheduler.Plan(m, n, k, H200).Pairs.Should().Be(pairs);
     }
 
+    // A stored plan is asked this before it is taken.
+    [TestCase(256, 16, true)]
+    [TestCase(256, 3, false)]
+    [TestCase(192, 16, false)]
+    public void Pairs_take_the_widest_tile_and_even_bands(int tileN, int groupM, bool hasKernel)
+    {
+        HopperScheduler.HasKernel(new HopperPlan(HopperKernelKind.Prefill, 128, tileN, 1, groupM, Pairs: true)).Should().Be(hasKernel);
+    }
+
     // Measured on one H200, the ring as deep as shared memory or half of that.
     [TestCase(16, 7168, 16384, true)]
     [TestCase(16, 4096, 7168, true)]
