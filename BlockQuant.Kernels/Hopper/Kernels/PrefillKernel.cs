@@ -131,10 +131,10 @@ internal static class PrefillKernel
     internal static int FirstRow(int mn, int rows) => Pin.Int32(Math.Min((mn & 0xffff) * TileM, Math.Max(rows - TileM, 0)));
 
     // How many of the tiles are this block's.
-    internal static int Count(int tiles) => Pin.Int32((tiles - Grid.IdxX + Grid.DimX - 1) / Grid.DimX);
+    private static int Count(int tiles) => Pin.Int32((tiles - Grid.IdxX + Grid.DimX - 1) / Grid.DimX);
 
     // Where the number-th tile of this block lies, as Locate has it; to be asked for once a stage of the tile has come.
-    internal static int Place(int full, int number) => Pin.Int32(Shared.Int32(full + PlaceOffset + (number & Places - 1) * 4));
+    private static int Place(int full, int number) => Pin.Int32(Shared.Int32(full + PlaceOffset + (number & Places - 1) * 4));
 
     // One warp: the operands of every stage, by the copy engine, and where their tile lies: the divisions that tell take longer than the
     // multiplying warps, which wait for nothing else between two tiles, should spend.
@@ -415,9 +415,7 @@ internal static class PrefillKernel
             if (OutputBoxes.Takes(tileN) && store == (int)OutputStore.Boxes)
                 OutputBoxes.Store(acc, tileN, staging, lane, output, outputPitch, outputType, m0, n0, rows, columns);
             else
-            {
                 OutputTile.Store(acc, tileN, staging, output, outputPitch, outputType, store, m0, n0, rows, columns);
-            }
         }
         if (OutputBoxes.Takes(tileN))
             OutputBoxes.Finish();
