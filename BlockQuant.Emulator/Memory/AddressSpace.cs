@@ -24,7 +24,8 @@ internal sealed record MemoryRegion(string Name, long Address, long Rows, long R
 /// <param name="Matrix">The matrix; what lies outside it reads as 0.</param>
 /// <param name="BoxRows">Rows of a box.</param>
 /// <param name="ElementBytes">Bytes of an element, which columns are counted in.</param>
-internal sealed record BoxMap(MemoryRegion Matrix, int BoxRows, int ElementBytes = 1);
+/// <param name="RowBytes">Bytes of a box's row; rows of 128 bytes lie swizzled in shared memory, others as they are.</param>
+internal sealed record BoxMap(MemoryRegion Matrix, int BoxRows, int ElementBytes = 1, int RowBytes = 128);
 
 /// <summary>What the lanes of a launch may reach by raw address. An access to anything else is a fault.</summary>
 /// <param name="regions">The matrices that may be read, and those that may be written.</param>

@@ -57,7 +57,7 @@ internal sealed unsafe partial class HopperKernels
         TensorMap.EncodeBytes(maps + 1, call.Weights, call.N, call.K, call.WeightPitch, MatmulArguments.WeightBox(call.Plan));
         if (matmul.Store == (int)OutputStore.Boxes)
             TensorMap.EncodeOutput(maps + 2, call.Output, call.M, call.N, call.OutputPitch, OutputBoxes.Rows, OutputBoxes.Columns);
-        if (MatmulArguments.BringsScales(call))
+        if (matmul.BlockPitch == 0)
         {
             TensorMap.EncodeScales(
                 maps + 3, call.ActivationScales, call.M, Tiles(call.K, 128), matmul.RowPitch, PrefillKernel.TileM, PrefillKernel.Four);

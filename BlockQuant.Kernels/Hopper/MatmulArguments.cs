@@ -53,7 +53,7 @@ internal struct MatmulArguments
     /// Whether the copy engine brings the scales: those of four blocks of K at a time, which must be 16 bytes, aligned to as many, in every
     /// row of activations and of weight blocks.
     /// </summary>
-    public static bool BringsScales(in MatmulCall call) =>
+    private static bool BringsScales(in MatmulCall call) =>
         call.Plan.Kind == HopperKernelKind.Prefill && PrefillKernel.TakesFours(call.Plan.TileN) && call.ScaleBlockStride == 1
         && HopperKernels.Tiles(call.K, 128) % PrefillKernel.Four == 0
         && ((call.ActivationScales | call.WeightScales | call.ScaleRowStride * sizeof(float)) & 15) == 0;

@@ -100,8 +100,6 @@ internal static partial class MBarrier
 
     public static partial void ArriveAfterCopies(int barrier) => throw new NotSupportedException();
 
-    public static partial void ArriveStaged(int barrier) => throw new NotSupportedException();
-
     public static partial void ArriveStagedWhere(int barrier, int enabled) => throw new NotSupportedException();
 }
 
@@ -186,8 +184,6 @@ internal static partial class Tma
     public static partial long MapOfScales() => throw new NotSupportedException();
 
     public static partial void LoadToBoth(int target, long map, int column, int row, int barrier) => throw new NotSupportedException();
-
-    public static partial void LoadScales(int target, long map, int column, int row, int barrier) => throw new NotSupportedException();
 
     public static partial void Load16(int target, long source, int barrier) => throw new NotSupportedException();
 

@@ -46,14 +46,6 @@ internal static partial class MBarrier
     [Ptx("cp.async.mbarrier.arrive.noinc.shared::cta.b64 [$0];")]
     public static partial void ArriveAfterCopies(int barrier);
 
-    /// <summary>One arrival by the whole warp, after which the copy engine sees what its lanes wrote to shared memory.</summary>
-    [IntrinsicImplementation]
-    [Ptx("""
-        { .reg .pred P; fence.proxy.async.shared::cta; bar.warp.sync 0xffffffff; elect.sync _|P, 0xffffffff;
-            @P mbarrier.arrive.shared::cta.b64 _, [$0]; }
-        """)]
-    public static partial void ArriveStaged(int barrier);
-
     /// <summary>
     /// One arrival by each lane whose <paramref name="enabled"/> is not 0, after which the tensor cores see what all lanes of the warp wrote to
     /// shared memory.

@@ -32,7 +32,8 @@ internal static partial class Tma
 
     /// <summary>
     /// Copies the box whose first element is (<paramref name="row"/>, <paramref name="column"/>) to a 1024-byte aligned shared
-    /// address, one lane of the warp issuing it, and takes its bytes off <paramref name="barrier"/> as they land.
+    /// address (128-byte, where the map does not swizzle), one lane of the warp issuing it, and takes its bytes off <paramref name="barrier"/>
+    /// as they land.
     /// </summary>
     [IntrinsicImplementation]
     [Ptx("""
@@ -48,14 +49,6 @@ internal static partial class Tma
             @P cp.async.bulk.tensor.2d.shared::cluster.global.mbarrier::complete_tx::bytes.multicast::cluster [$0], [$1, {$2, $3}], [$4], both; }
         """)]
     public static partial void LoadToBoth(int target, long map, int column, int row, int barrier);
-
-    /// <summary>As <see cref="Load"/>, for a box of float32 rows of 16 bytes, which lie one behind another at a 128-byte aligned shared address.</summary>
-    [IntrinsicImplementation]
-    [Ptx("""
-        { .reg .pred P; elect.sync _|P, 0xffffffff;
-            @P cp.async.bulk.tensor.2d.shared::cluster.global.mbarrier::complete_tx::bytes [$0], [$1, {$2, $3}], [$4]; }
-        """)]
-    public static partial void LoadScales(int target, long map, int column, int row, int barrier);
 
     /// <summary>
     /// Copies 16 bytes from a global to a shared address, both aligned to as many, one lane of the warp issuing it, and takes them off

@@ -179,7 +179,7 @@ internal static class PrefillKernel
                 {
                     int slot = shared + ScaleOffset(tileN), weightSlot = slot + FourWeightScalesOffset + (phase ^ 1) * FourWeightScalesBytes;
                     long weight = weightScales + ((long)(n0 >> 7) * blocks + block) * 4;
-                    Tma.LoadScales(slot, Tma.MapOfScales(), block, m0, barrier);
+                    Tma.Load(slot, Tma.MapOfScales(), block, m0, barrier);
                     Tma.Load16(weightSlot, weight, barrier);
                     Tma.Load16(weightSlot + Four * 4, n0 >> 7 < lastBlockRow ? weight + blocks * 4 : weight, barrier);
                 }

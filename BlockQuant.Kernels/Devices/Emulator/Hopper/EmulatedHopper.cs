@@ -65,7 +65,10 @@ internal sealed partial class EmulatedHopper(EmulatorAccelerator accelerator, in
         var weightScales = new MemoryRegion("weight scales", call.WeightScales, (call.N + 127) / 128, blocks * 4, blocks * 4);
         return new AddressSpace(
             [activations, weights, activationScales, weightScales, .. others],
-            [new BoxMap(activations, MatmulArguments.ActivationBox(call)), new BoxMap(weights, MatmulArguments.WeightBox(call.Plan)), .. maps, new BoxMap(activationScales, PrefillKernel.TileM, sizeof(float))]);
+            [
+                new BoxMap(activations, MatmulArguments.ActivationBox(call)), new BoxMap(weights, MatmulArguments.WeightBox(call.Plan)), .. maps,
+                new BoxMap(activationScales, PrefillKernel.TileM, sizeof(float), PrefillKernel.Four * sizeof(float)),
+            ]);
     }
 
     private static MemoryRegion ActivationScales(IntPtr address, int rows, int blocks, long rowStride, long blockStride) => blockStride == 1

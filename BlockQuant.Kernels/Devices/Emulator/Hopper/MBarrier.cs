@@ -20,9 +20,6 @@ internal static partial class MBarrier
     public static partial void ArriveExpect(int barrier, int bytes) => EmulatedLane.Elect(
         nameof(ArriveExpect), (barrier, bytes), static arrival => BlockMemory.Own.Arrive(arrival.barrier, arrival.bytes));
 
-    public static partial void ArriveStaged(int barrier) =>
-        EmulatedLane.Elect(nameof(ArriveStaged), barrier, static barrier => BlockMemory.Own.Arrive(barrier));
-
     public static partial void ArriveStagedWhere(int barrier, int enabled)
     {
         Warpgroup.SyncWarp();

@@ -25,28 +25,15 @@ internal static partial class Tma
     }
 
     public static partial void Load(int target, long map, int column, int row, int barrier) =>
-        EmulatedLane.Elect("Tma.Load", (target, map, column, row, barrier), static load => Start(BlockMemory.Own, load.target, load.map, load.column, load.row, load.barrier));
+        EmulatedLane.Elect(
+            "Tma.Load", (target, map, column, row, barrier),
+            static load => Start(BlockMemory.Own, load.target, load.map, load.column, load.row, load.barrier));
 
     public static partial void LoadToBoth(int target, long map, int column, int row, int barrier) =>
         EmulatedLane.Elect(nameof(LoadToBoth), (target, map, column, row, barrier), static load =>
         {
             for (int rank = 0; rank < 2; rank++)
                 Start(BlockMemory.OfRank(rank), load.target, load.map, load.column, load.row, load.barrier);
-        });
-
-    public static partial void LoadScales(int target, long map, int column, int row, int barrier) => EmulatedLane.Elect(
-        nameof(LoadScales), (target, map, column, row, barrier), static load =>
-        {
-            CheckAligned(load.target, LineBytes);
-            BlockMemory memory = BlockMemory.Own;
-            AddressSpace global = EmulatedLane.Current.Group.Launch.Memory;
-            BoxMap box = global.Maps[(int)load.map];
-            EmulatedLane.StartCopy(() =>
-            {
-                for (int i = 0; i < box.BoxRows; i++)
-                    memory.Store(load.target + i * ChunkBytes, Chunk(global, box.Matrix, load.row + i, (long)load.column * box.ElementBytes));
-                memory.Complete(load.barrier, box.BoxRows * ChunkBytes);
-            });
         });
 
     public static partial void Load16(int target, long source, int barrier) => EmulatedLane.Elect(
@@ -112,38 +99,32 @@ internal static partial class Tma
             throw EmulatorFaultException.Of(FaultKind.MisalignedAccess, $"a box at shared address {address}, which is no multiple of {alignment}");
     }
 
-    private static Int128 Chunk(AddressSpace global, MemoryRegion matrix, long row, long column)
-    {
-        Span<byte> chunk = stackalloc byte[ChunkBytes];
-        chunk.Clear();
-        long end = Math.Min(column + ChunkBytes, matrix.RowBytes);
-        if (row < matrix.Rows && column < end)
-            global.Read(matrix.Address + row * matrix.Pitch + column, (int)(end - column)).CopyTo(chunk);
-        return MemoryMarshal.Read<Int128>(chunk);
-    }
-
     private static void Start(BlockMemory memory, int target, long map, int column, int row, int barrier)
     {
-        CheckAligned(target);
         AddressSpace global = EmulatedLane.Current.Group.Launch.Memory;
         BoxMap box = global.Maps[(int)map];
+        CheckAligned(target, box.RowBytes == LineBytes ? BoxAlignment : LineBytes);
         EmulatedLane.StartCopy(() =>
         {
             for (int i = 0; i < box.BoxRows; i++)
-                LandLine(memory, target + i * LineBytes, global, box.Matrix, row + i, (long)column * box.ElementBytes);
-            memory.Complete(barrier, box.BoxRows * LineBytes);
+                LandRow(memory, target + i * box.RowBytes, global, box, row + i, (long)column * box.ElementBytes);
+            memory.Complete(barrier, box.BoxRows * box.RowBytes);
         });
     }
 
-    private static void LandLine(BlockMemory memory, int target, AddressSpace global, MemoryRegion matrix, long row, long column)
+    private static void LandRow(BlockMemory memory, int target, AddressSpace global, BoxMap box, long row, long column)
     {
-        Span<byte> line = stackalloc byte[LineBytes];
-        line.Clear();
-        long begin = Math.Max(column, 0), end = Math.Min(column + LineBytes, matrix.RowBytes);
+        MemoryRegion matrix = box.Matrix;
+        Span<byte> bytes = stackalloc byte[box.RowBytes];
+        bytes.Clear();
+        long begin = Math.Max(column, 0), end = Math.Min(column + box.RowBytes, matrix.RowBytes);
         if (row >= 0 && row < matrix.Rows && begin < end)
-            global.Read(matrix.Address + row * matrix.Pitch + begin, (int)(end - begin)).CopyTo(line[(int)(begin - column)..]);
-        for (int i = 0; i < LineBytes; i += ChunkBytes)
-            memory.Store(BlockMemory.Swizzled(target + i), MemoryMarshal.Read<Int128>(line[i..]));
+            global.Read(matrix.Address + row * matrix.Pitch + begin, (int)(end - begin)).CopyTo(bytes[(int)(begin - column)..]);
+        for (int i = 0; i < box.RowBytes; i += ChunkBytes)
+        {
+            int address = target + i;
+            memory.Store(box.RowBytes == LineBytes ? BlockMemory.Swizzled(address) : address, MemoryMarshal.Read<Int128>(bytes[i..]));
+        }
     }
 
     // The boxes that a warp has begun to write and that are still to be read from shared memory.
