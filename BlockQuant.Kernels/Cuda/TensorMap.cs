@@ -6,7 +6,7 @@ namespace BlockQuant.Kernels.Cuda;
 [StructLayout(LayoutKind.Sequential, Size = 128)]
 internal unsafe struct TensorMap
 {
-    private const int UInt8 = 0, UInt16 = 1, Float32 = 7, NoSwizzle = 0, Swizzle128 = 3, Promote256 = 3;
+    private const int UInt8 = 0, UInt16 = 1, Float32 = 7, NoSwizzle = 0, Swizzle128 = 3, Promote128 = 2, Promote256 = 3;
 
     /// <summary>
     /// Writes the map of a row-major byte matrix [rows, columns], copied in boxes of
@@ -30,7 +30,7 @@ internal unsafe struct TensorMap
     /// <param name="boxRows">Rows a box has, at most 256.</param>
     /// <param name="boxColumns">Scales a box row has, a multiple of 4.</param>
     public static void EncodeScales(TensorMap* map, IntPtr address, long rows, long columns, long pitch, int boxRows, int boxColumns) =>
-        Encode(map, Float32, address, rows, columns, pitch, boxRows, boxColumns, NoSwizzle, Promote256);
+        Encode(map, Float32, address, rows, columns, pitch, boxRows, boxColumns, NoSwizzle, Promote128);
 
     /// <summary>
     /// Writes the map of a row-major output of 2-byte elements [rows, columns], written in boxes whose rows are 128-byte swizzled.

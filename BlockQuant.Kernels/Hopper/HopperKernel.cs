@@ -134,13 +134,13 @@ internal sealed record HopperKernel(
         DecodeKernel.SharedBytes(tokens, alone: true));
 
     private static HopperKernel Int8(string name, string method, int tileN) => new(
-        $"{name}_{tileN}", typeof(Int8PrefillKernel), $"{method}{tileN}", PrefillKernel.Threads, 1, PrefillKernel.SharedBytes(tileN));
+        $"{name}_{tileN}", typeof(Int8PrefillKernel), $"{method}{tileN}", PrefillRing.Threads, 1, Int8PrefillKernel.SharedBytes(tileN));
 
     private static HopperKernel Prefill(int tileN) => new(
-        $"prefill_{tileN}", typeof(PrefillKernel), $"Tile{tileN}", PrefillKernel.Threads, 1, PrefillKernel.SharedBytes(tileN));
+        $"prefill_{tileN}", typeof(PrefillKernel), $"Tile{tileN}", PrefillRing.Threads, 1, PrefillKernel.SharedBytes(tileN));
 
     private static HopperKernel PrefillPairs => new(
-        "prefill_256_pairs", typeof(PrefillKernel), nameof(PrefillKernel.Tile256Pairs), PrefillKernel.Threads, 1, PrefillKernel.SharedBytes(256));
+        "prefill_256_pairs", typeof(PrefillKernel), nameof(PrefillKernel.Tile256Pairs), PrefillRing.Threads, 1, PrefillKernel.SharedBytes(256));
 
     private static HopperKernel Decode(int tokens) => new(
         $"decode_{tokens}", typeof(DecodeKernel), $"Tile{tokens}", DecodeKernel.Threads, tokens <= 64 ? 2 : 1,

@@ -56,11 +56,12 @@ internal sealed unsafe partial class HopperKernels
         TensorMap.EncodeBytes(maps, call.Activations, call.M, call.K, call.ActivationPitch, MatmulArguments.ActivationBox(call));
         TensorMap.EncodeBytes(maps + 1, call.Weights, call.N, call.K, call.WeightPitch, MatmulArguments.WeightBox(call.Plan));
         if (matmul.Store == (int)OutputStore.Boxes)
-            TensorMap.EncodeOutput(maps + 2, call.Output, call.M, call.N, call.OutputPitch, OutputBoxes.Rows, OutputBoxes.Columns);
-        if (matmul.BlockPitch == 0)
+            TensorMap.EncodeOutput(maps + 3, call.Output, call.M, call.N, call.OutputPitch, OutputBoxes.Rows, OutputBoxes.Columns);
+        if (MatmulArguments.BringsScales(call, multiprocessors))
         {
+            matmul.BlockPitch = 0;
             TensorMap.EncodeScales(
-                maps + 3, call.ActivationScales, call.M, Tiles(call.K, 128), matmul.RowPitch, PrefillKernel.TileM, PrefillKernel.Four);
+                maps + 2, call.ActivationScales, call.M, Tiles(call.K, 128), matmul.RowPitch, PrefillRing.TileM, ScaleSlots.Blocks);
         }
         void** arguments = stackalloc void*[]
         {

@@ -19,7 +19,6 @@ internal struct Int8MatmulArguments
         var product = MatmulArguments.Of(call.Product);
         product.OutputPitch = call.Product.OutputPitch * elementBytes;
         product.Store = (int)MatmulArguments.PlainStore(call.Product, elementBytes);
-        product.BlockPitch = call.Product.ScaleBlockStride * sizeof(float);
         if (quantizes)
             product.OutputType = call.Nearest ? 1 : 0;
         return new Int8MatmulArguments { Product = product, Bias = call.Bias, OutputScales = call.OutputScales };

@@ -36,7 +36,7 @@ internal struct MatmulArguments
             Store = (int)StoreOf(call),
             RowScales = call.ActivationScales,
             RowPitch = call.ScaleRowStride * sizeof(float),
-            BlockPitch = BringsScales(call) ? 0 : call.ScaleBlockStride * sizeof(float),
+            BlockPitch = call.ScaleBlockStride * sizeof(float),
             WeightScales = call.WeightScales,
             Rows = call.M,
             Columns = call.N,
@@ -47,15 +47,15 @@ internal struct MatmulArguments
 
     /// <summary>Rows of the boxes in which the copy engine reads the activations.</summary>
     public static int ActivationBox(in MatmulCall call) =>
-        call.Plan.Kind == HopperKernelKind.Prefill ? PrefillKernel.BoxRows(call.M) : call.Plan.TileM;
+        call.Plan.Kind == HopperKernelKind.Prefill ? PrefillRing.BoxRows(call.M) : call.Plan.TileM;
 
     /// <summary>
     /// Whether the copy engine brings the scales: those of four blocks of K at a time, which must be 16 bytes, aligned to as many, in every
     /// row of activations and of weight blocks.
     /// </summary>
-    private static bool BringsScales(in MatmulCall call) =>
-        call.Plan.Kind == HopperKernelKind.Prefill && PrefillKernel.TakesFours(call.Plan.TileN) && call.ScaleBlockStride == 1
-        && HopperKernels.Tiles(call.K, 128) % PrefillKernel.Four == 0
+    public static bool BringsScales(in MatmulCall call, int multiprocessors) =>
+        HopperScheduler.BringsScales(call.Plan, call.M, call.N, call.K, multiprocessors) && call.ScaleBlockStride == 1
+        && HopperKernels.Tiles(call.K, 128) % ScaleSlots.Blocks == 0
         && ((call.ActivationScales | call.WeightScales | call.ScaleRowStride * sizeof(float)) & 15) == 0;
 
     /// <summary>Rows of the boxes in which the copy engine reads the weights.</summary>

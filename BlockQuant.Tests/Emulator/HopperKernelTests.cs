@@ -26,6 +26,11 @@ internal sealed partial class HopperKernelTests : EmulatorFixture
     [TestCase(192, 20, 385, 128, OutputType.BFloat16, 1, 1)]
     [TestCase(256, 130, 304, 136, OutputType.BFloat16, 1, 8)]
     [TestCase(256, 17, 300, 640, OutputType.Half, 1, 5)]
+    // The copy engine brings the scales, for several turns of the ring and several tiles: slots are lapped at other places than stages.
+    [TestCase(32, 20, 100, 2560, OutputType.BFloat16, 1, 8)]
+    [TestCase(64, 9, 300, 1536, OutputType.Single, 2, 8)]
+    [TestCase(128, 140, 264, 1024, OutputType.Half, 1, 8)]
+    [TestCase(144, 17, 400, 1024, OutputType.BFloat16, 1, 8)]
     public void Prefill_is_exact(int tileN, int m, int n, int k, OutputType output, int multiprocessors, int padding)
     {
         var plan = new HopperPlan(HopperKernelKind.Prefill, 128, tileN, 1, 2);
@@ -92,13 +97,15 @@ internal sealed partial class HopperKernelTests : EmulatorFixture
         IsExact(new HopperProblem(plan, m, n, k, output) { OutputPadding = padding }, 1);
     }
 
-    [TestCase(HopperKernelKind.Prefill, 128, 192, 1)]
-    [TestCase(HopperKernelKind.Decode, 64, 128, 2)]
-    public void Activation_scales_may_be_column_major(HopperKernelKind kind, int tileM, int tileN, int split)
+    [TestCase(HopperKernelKind.Prefill, 128, 64, 1, 1024)]
+    [TestCase(HopperKernelKind.Prefill, 128, 192, 1, 300)]
+    [TestCase(HopperKernelKind.Prefill, 128, 256, 1, 1024)]
+    [TestCase(HopperKernelKind.Decode, 64, 128, 2, 300)]
+    public void Activation_scales_may_be_column_major(HopperKernelKind kind, int tileM, int tileN, int split, int k)
     {
         var plan = new HopperPlan(kind, tileM, tileN, split, 1);
 
-        IsExact(new HopperProblem(plan, 67, 200, 300, OutputType.Single) { ColumnMajorScales = true }, 1);
+        IsExact(new HopperProblem(plan, 67, 200, k, OutputType.Single) { ColumnMajorScales = true }, 1);
     }
 
     [TestCase(HopperKernelKind.Prefill, 128, 144, 1, OutputType.Single, 1e-6)]

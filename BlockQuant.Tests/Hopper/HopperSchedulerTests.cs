@@ -90,6 +90,18 @@ internal sealed class HopperSchedulerTests
         HopperScheduler.FillsMultiprocessor(HopperScheduler.Plan(m, n, k, H200), m, n, k, H200).Should().Be(fills);
     }
 
+    // Measured on one H200: 112 and 128 tiles, then more than there are multiprocessors.
+    [TestCase(64, 128, 7168, 2048, false)]
+    [TestCase(192, 128, 24576, 1536, false)]
+    [TestCase(64, 128, 7168, 4096, true)]
+    [TestCase(32, 128, 4096, 4096, true)]
+    [TestCase(64, 256, 7168, 2048, true)]
+    [TestCase(256, 4096, 24576, 1536, true)]
+    public void The_copy_engine_brings_scales_where_blocks_do_not_all_begin_with_the_same_lines(int tileN, int m, int n, int k, bool brings)
+    {
+        HopperScheduler.BringsScales(new HopperPlan(HopperKernelKind.Prefill, 128, tileN, 1, 16), m, n, k, H200).Should().Be(brings);
+    }
+
     [TestCase(8, 8)]
     [TestCase(9, 16)]
     [TestCase(16, 16)]

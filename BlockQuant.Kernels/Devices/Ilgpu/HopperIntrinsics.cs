@@ -98,6 +98,8 @@ internal static partial class MBarrier
 
     public static partial void Arrive(int barrier) => throw new NotSupportedException();
 
+    public static partial void ArriveEach(int barrier) => throw new NotSupportedException();
+
     public static partial void ArriveAfterCopies(int barrier) => throw new NotSupportedException();
 
     public static partial void ArriveStagedWhere(int barrier, int enabled) => throw new NotSupportedException();
@@ -213,7 +215,8 @@ internal static partial class Warpgroup
 
 internal static partial class Wgmma
 {
-    public static partial TAcc MultiplyRows<TAcc>(TAcc acc, int a, int b, int release, int rowScales, int weightScales, int split)
+    public static partial TAcc MultiplyRows<TAcc>(
+        TAcc acc, int a, int b, int release, int rowScales, int weightScales, int scalePitch, int split)
         where TAcc : unmanaged
         => throw new NotSupportedException();
 

@@ -51,6 +51,8 @@ internal static partial class ComposedPtx
     {
         var (acc, a, b, release) = (arguments[0], arguments[1][0], arguments[2][0], arguments[3][0]);
         string split = arguments[inRegisters ? ^2 : ^1][0], peer = inRegisters ? arguments[^1][0] : NoPeer;
+        // Scales of INT8 operands always lie one behind another.
+        int pitch = !inRegisters && product == Float8Product ? int.Parse(arguments[6][0]) : sizeof(float);
         int columns = 2 * acc.Length;
         Part[] parts = Parts(columns, product);
         int ahead = parts.Length > 1 && parts[1].Register > 0 ? 2 : 1;
@@ -69,7 +71,7 @@ internal static partial class ComposedPtx
         {
             text.Append($"wgmma.wait_group.sync.aligned {(part < parts.Length - 1 ? ahead - 1 : 0)};\n");
             if (part == parts.Length - 1)
-                Release(text, release, parts[part].Register + parts[part].Columns / 2, peer);
+                Release(text, release, parts[part].Register + parts[part].Columns / 2, everyone: !inRegisters, peer);
             for (int i = 0; i < parts[part].Columns / 2; i++)
             {
                 // The split is a multiple of the granule, so a granule lies in one block; the first always in the left one, and
@@ -95,12 +97,12 @@ internal static partial class ComposedPtx
             if (inRegisters)
                 (rows, blocks) = ([arguments[4][0], arguments[5][0]], [arguments[6][0], arguments[7][0]]);
             else
-                text.Append($"ld.shared.f32 m0, [{arguments[4][0]}]; ld.shared.f32 m1, [{arguments[4][0]}+32]; ld.shared.f32 wl, [{arguments[5][0]}];\n");
+                text.Append($"ld.shared.f32 m0, [{arguments[4][0]}]; ld.shared.f32 m1, [{arguments[4][0]}+{8 * pitch}]; ld.shared.f32 wl, [{arguments[5][0]}];\n");
             text.Append($"mul.f32 l0, {rows[0]}, {blocks[0]}; mul.f32 l1, {rows[1]}, {blocks[0]};\n");
             if (!twoBlocks)
                 return;
             if (!inRegisters)
-                text.Append($"ld.shared.f32 wr, [{arguments[5][0]}+4]; ");
+                text.Append($"ld.shared.f32 wr, [{arguments[5][0]}+{pitch}]; ");
             text.Append($"mul.f32 r0, {rows[0]}, {blocks[1]}; mul.f32 r1, {rows[1]}, {blocks[1]};\n");
         }
 
@@ -142,7 +144,7 @@ internal static partial class ComposedPtx
             int first = part * FirstFields, fields = part == 0 ? FirstFields : acc.Length - FirstFields;
             Product(text, fields, part == 0 ? "a" : "c", part == 0 ? "b" : "e", 0, Float8Product);
             if (part == 1)
-                Release(text, release, fields);
+                Release(text, release, fields, everyone: true);
             for (int i = 0; i < fields; i++)
                 text.Append($"fma.rn.f32 {result[first + i]}, {ProductField(i)}, s{2 * part + (i >> 1 & 1)}, {acc[first + i]};\n");
         }
@@ -165,9 +167,7 @@ internal static partial class ComposedPtx
         for (int i = 0; i < fields / 2; i++)
             text.Append($"mul.f32 q{i}, q{i}, w;\n");
         Product(text, fields, 0, product);
-        // The one lane that frees the stage does so for the scales that the others have read.
-        text.Append("bar.warp.sync 0xffffffff;\n");
-        Release(text, release, fields);
+        Release(text, release, fields, everyone: true);
         for (int i = 0; i < fields; i++)
             Promote(text, i, product, result[i], $"q{(i >> 2) * 2 + (i & 1)}", acc[i]);
         return text.Append('}').ToString();
@@ -307,11 +307,13 @@ internal static partial class ComposedPtx
     }
 
     // The arrival depends, formally, on the product's last register: without that ptxas moves it above the product, and the
-    // producer overwrites a stage still being read.
-    private static void Release(StringBuilder text, string barrier, int fields, string peer = NoPeer)
+    // producer overwrites a stage still being read. Where each lane has read scales beside the operands each arrives, which takes no longer:
+    // one that arrived for the others would do, but race checkers do not see that these have read before.
+    private static void Release(StringBuilder text, string barrier, int fields, bool everyone, string peer = NoPeer)
     {
         text.Append("{ .reg .pred P, Q; .reg .b32 d; ");
-        text.Append($"mov.b32 d, {ProductField(fields - 1)}; setp.ne.b32 Q, d, 0x7fdeadbe; elect.sync _|P, 0xffffffff; and.pred P, P, Q; ");
+        text.Append($"mov.b32 d, {ProductField(fields - 1)}; setp.ne.b32 Q, d, 0x7fdeadbe; ");
+        text.Append(everyone ? "mov.pred P, Q; " : "elect.sync _|P, 0xffffffff; and.pred P, P, Q; ");
         text.Append($"@P mbarrier.arrive.shared::cta.b64 _, [{barrier}]; ");
         if (peer != NoPeer)
             text.Append($".reg .b32 far; mapa.shared::cluster.u32 far, {barrier}, {peer}; @P mbarrier.arrive.shared::cluster.b64 _, [far]; ");

@@ -12,7 +12,9 @@ namespace BlockQuant.Kernels.Hopper.Compiler;
 /// <summary>Compiles Hopper kernels to PTX for sm_90a through ILGPU, without a GPU.</summary>
 internal sealed partial class HopperCompiler : IDisposable
 {
-    private static readonly string[] Maps = ["map_a", "map_b", "map_c", "map_s"];
+    // In the order in which a launch passes them, of which the driver takes as many as a kernel has: dense products have those of the
+    // activations' scales, but only some widths that of the output.
+    private static readonly string[] Maps = ["map_a", "map_b", "map_s", "map_c"];
     private readonly Context context;
     private readonly PTXBackend backend;
 

@@ -13,7 +13,7 @@ internal static partial class Int8Wgmma
     /// <param name="acc">The sum so far.</param>
     /// <param name="a">Descriptor (low word) of the activation rows.</param>
     /// <param name="b">Descriptor (low word) of the weight rows.</param>
-    /// <param name="release">Barrier that each warp arrives at when the stage is no longer read.</param>
+    /// <param name="release">Barrier that each lane arrives at when the stage is no longer read.</param>
     /// <param name="rowScales">Shared address of the scale of this lane's first row; its second row's is 32 bytes on.</param>
     /// <param name="weightScales">Shared address of the left block's scale; the right block's is 4 bytes on.</param>
     /// <param name="split">First column of the right block, a multiple of 16; a constant where it is the same for every tile.</param>
@@ -26,7 +26,7 @@ internal static partial class Int8Wgmma
     /// <param name="acc">The sum so far.</param>
     /// <param name="a">Descriptor (low word) of the weight rows.</param>
     /// <param name="b">Descriptor (low word) of the tokens.</param>
-    /// <param name="release">Barrier that each warp arrives at when the stage is no longer read.</param>
+    /// <param name="release">Barrier that each lane arrives at when the stage is no longer read.</param>
     /// <param name="tokenScales">Shared address of the scale of this lane's first token, 2 · (lane % 4).</param>
     /// <param name="weightScale">Shared address of the weight block's scale.</param>
     [IntrinsicImplementation]

@@ -33,6 +33,11 @@ internal static partial class MBarrier
     [Ptx("{ .reg .pred P; bar.warp.sync 0xffffffff; elect.sync _|P, 0xffffffff; @P mbarrier.arrive.shared::cta.b64 _, [$0]; }")]
     public static partial void Arrive(int barrier);
 
+    /// <summary>An arrival of every lane, after what it has read.</summary>
+    [IntrinsicImplementation]
+    [Ptx("mbarrier.arrive.shared::cta.b64 _, [$0];")]
+    public static partial void ArriveEach(int barrier);
+
     /// <summary><see cref="Arrive"/> at the barrier that has the same address in another block of the cluster.</summary>
     [IntrinsicImplementation]
     [Ptx("""

@@ -27,12 +27,14 @@ internal static partial class Wgmma
     /// <param name="acc">The sum so far.</param>
     /// <param name="a">Descriptor (low word) of the activation rows.</param>
     /// <param name="b">Descriptor (low word) of the weight rows.</param>
-    /// <param name="release">Barrier that each warp arrives at when the stage is no longer read.</param>
-    /// <param name="rowScales">Shared address of the scale of this lane's first row; its second row's is 32 bytes on.</param>
-    /// <param name="weightScales">Shared address of the left block's scale; the right block's is 4 bytes on.</param>
+    /// <param name="release">Barrier that each lane arrives at when the stage is no longer read.</param>
+    /// <param name="rowScales">Shared address of the scale of this lane's first row; its second row is eight further on.</param>
+    /// <param name="weightScales">Shared address of the left block's scale.</param>
+    /// <param name="scalePitch">Bytes from a row's scale to the next row's, and from the left block's to the right one's; a constant.</param>
     /// <param name="split">First column of the right block, a multiple of 16; a constant where it is the same for every tile.</param>
     [IntrinsicImplementation]
-    public static partial TAcc MultiplyRows<TAcc>(TAcc acc, int a, int b, int release, int rowScales, int weightScales, int split)
+    public static partial TAcc MultiplyRows<TAcc>(
+        TAcc acc, int a, int b, int release, int rowScales, int weightScales, int scalePitch, int split)
         where TAcc : unmanaged;
 
     /// <summary><see cref="MultiplyRows"/> with scales that are in registers.</summary>
@@ -63,7 +65,7 @@ internal static partial class Wgmma
     /// <param name="b">Descriptor (low word) of the first weight rows.</param>
     /// <param name="nextA">Descriptor (low word) of the other activation rows.</param>
     /// <param name="nextB">Descriptor (low word) of the other weight rows.</param>
-    /// <param name="release">Barrier that each warp arrives at when the stage is no longer read.</param>
+    /// <param name="release">Barrier that each lane arrives at when the stage is no longer read.</param>
     /// <param name="rowScales">Shared address of the scale of this lane's first row; its second row's is 32 bytes on.</param>
     /// <param name="nextRowScales">The same of the other rows.</param>
     /// <param name="weightScale">Shared address of the weight block's scale.</param>
@@ -80,7 +82,7 @@ internal static partial class Wgmma
     /// <param name="acc">The sum so far.</param>
     /// <param name="a">Descriptor (low word) of the weight rows.</param>
     /// <param name="b">Descriptor (low word) of the tokens.</param>
-    /// <param name="release">Barrier that each warp arrives at when the stage is no longer read.</param>
+    /// <param name="release">Barrier that each lane arrives at when the stage is no longer read.</param>
     /// <param name="tokenScales">Shared address of the scale of this lane's first token, 2 · (lane % 4).</param>
     /// <param name="weightScale">Shared address of the weight block's scale.</param>
     [IntrinsicImplementation]

@@ -80,7 +80,7 @@ internal static class GroupedPrefillKernel
                     int stage = turn & Stages - 1, offset = stage * (StageBytes / 16), slot = stage * ScaleBytes;
                     MBarrier.Wait(full + stage * 8, turn / Stages & 1);
                     acc = Wgmma.MultiplyRows(
-                        acc, ownA + offset, operandB + offset, empty + stage * 8, ownScales + slot, blockScales + slot, 128);
+                        acc, ownA + offset, operandB + offset, empty + stage * 8, ownScales + slot, blockScales + slot, 4, 128);
                 }
                 OutputTile.Store(
                     acc, TileN, staging, output, outputPitch, outputType, vector, place.Row + warpRow, place.Column, place.End, columns);
@@ -94,7 +94,7 @@ internal static class GroupedPrefillKernel
                     int stage = turn & Stages - 1, offset = stage * (StageBytes / 16), slot = stage * ScaleBytes;
                     MBarrier.Wait(full + stage * 8, turn / Stages & 1);
                     acc = Wgmma.MultiplyRows(
-                        acc, operandA + offset, ownB + offset, empty + stage * 8, scales + slot, weightScale + slot, 128);
+                        acc, operandA + offset, ownB + offset, empty + stage * 8, scales + slot, weightScale + slot, 4, 128);
                 }
                 OutputTile.Store(
                     acc, TileN / 2, staging, output, outputPitch, outputType, vector, place.Row + pieceRow, place.Column + half * (TileN / 2),

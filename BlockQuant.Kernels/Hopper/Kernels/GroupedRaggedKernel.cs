@@ -111,7 +111,7 @@ internal static class GroupedRaggedKernel
                     int stage = turn & Stages - 1, offset = stage * (StageBytes / 16), slot = stage * ScaleBytes;
                     MBarrier.Wait(full + stage * 8, turn / Stages & 1);
                     two = Wgmma.MultiplyRows(
-                        two, ownA + offset, operandB + offset, empty + stage * 8, ownScales + slot, weightScale + slot, 128);
+                        two, ownA + offset, operandB + offset, empty + stage * 8, ownScales + slot, weightScale + slot, 4, 128);
                 }
                 acc.Low = two;
             }
@@ -123,7 +123,7 @@ internal static class GroupedRaggedKernel
                     int stage = turn & Stages - 1, offset = stage * (StageBytes / 16), slot = stage * ScaleBytes;
                     MBarrier.Wait(full + stage * 8, turn / Stages & 1);
                     one = Wgmma.MultiplyRows(
-                        one, operandA + offset, ownB + offset, empty + stage * 8, scales + slot, weightScale + slot, 128);
+                        one, operandA + offset, ownB + offset, empty + stage * 8, scales + slot, weightScale + slot, 4, 128);
                 }
                 acc.High.Low = one;
             }

@@ -23,6 +23,8 @@ internal sealed partial class EmulatedHopper(EmulatorAccelerator accelerator, in
             return;
         }
         var matmul = MatmulArguments.Of(call);
+        if (MatmulArguments.BringsScales(call, multiprocessors))
+            matmul.BlockPitch = 0;
         Launch(
             call, memory, matmul.Output, matmul.OutputPitch, matmul.OutputType, matmul.Store, matmul.RowScales, matmul.RowPitch, matmul.BlockPitch,
             matmul.WeightScales, matmul.Rows, matmul.Columns, matmul.Depth, matmul.Last);
@@ -67,7 +69,7 @@ internal sealed partial class EmulatedHopper(EmulatorAccelerator accelerator, in
             [activations, weights, activationScales, weightScales, .. others],
             [
                 new BoxMap(activations, MatmulArguments.ActivationBox(call)), new BoxMap(weights, MatmulArguments.WeightBox(call.Plan)), .. maps,
-                new BoxMap(activationScales, PrefillKernel.TileM, sizeof(float), PrefillKernel.Four * sizeof(float)),
+                new BoxMap(activationScales, PrefillRing.TileM, sizeof(float), ScaleSlots.RowBytes),
             ]);
     }
 

@@ -33,6 +33,8 @@ internal static partial class MBarrier
     public static partial void Arrive(int barrier) =>
         EmulatedLane.Elect(nameof(Arrive), barrier, static barrier => BlockMemory.Own.Arrive(barrier));
 
+    public static partial void ArriveEach(int barrier) => BlockMemory.Own.Arrive(barrier);
+
     public static partial void ArriveAfterCopies(int barrier)
     {
         // Copies land in order, so this one lands after the lane's others.

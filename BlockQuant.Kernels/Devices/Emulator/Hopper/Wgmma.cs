@@ -8,15 +8,16 @@ internal static partial class Wgmma
     // Fields of the first product of a pair.
     private const int FirstFields = 64;
 
-    public static partial TAcc MultiplyRows<TAcc>(TAcc acc, int a, int b, int release, int rowScales, int weightScales, int split)
+    public static partial TAcc MultiplyRows<TAcc>(
+        TAcc acc, int a, int b, int release, int rowScales, int weightScales, int scalePitch, int split)
         where TAcc : unmanaged
-        => AddRows(acc, a, b, release, rowScales, weightScales, split, BlockProduct.Float8);
+        => AddRows(acc, a, b, release, rowScales, weightScales, scalePitch, split, BlockProduct.Float8);
 
     public static partial TAcc MultiplyScaledRows<TAcc>(
         TAcc acc, int a, int b, int release, float upper, float lower, float left, float right, int split, int peer)
         where TAcc : unmanaged
     {
-        TAcc sum = AddRows(acc, (a, b, release), (upper, lower), (left, right), split, BlockProduct.Float8);
+        TAcc sum = AddRows(acc, (a, b, release), (upper, lower), (left, right), split, BlockProduct.Float8, everyone: false);
         if (peer >= 0)
             MBarrier.ArriveAt(release, peer);
         return sum;
@@ -35,14 +36,16 @@ internal static partial class Wgmma
             AddRowPairs).Acc;
 
     /// <summary><see cref="MultiplyRows"/> of codes of any meaning.</summary>
-    internal static TAcc AddRows<TAcc>(TAcc acc, int a, int b, int release, int rowScales, int weightScales, int split, float[] values)
+    internal static TAcc AddRows<TAcc>(
+        TAcc acc, int a, int b, int release, int rowScales, int weightScales, int scalePitch, int split, float[] values)
         where TAcc : unmanaged
     {
         BlockMemory memory = BlockMemory.Own;
-        (float, float) rows = (memory.Load<float>(rowScales), memory.Load<float>(rowScales + 32));
+        (float, float) rows = (memory.Load<float>(rowScales), memory.Load<float>(rowScales + 8 * scalePitch));
         // A tile that lies in one weight block has only that one's scale in memory.
-        float left = memory.Load<float>(weightScales), right = split < 2 * Fragment.Length<TAcc>() ? memory.Load<float>(weightScales + 4) : left;
-        return AddRows(acc, (a, b, release), rows, (left, right), split, values);
+        float left = memory.Load<float>(weightScales);
+        float right = split < 2 * Fragment.Length<TAcc>() ? memory.Load<float>(weightScales + scalePitch) : left;
+        return AddRows(acc, (a, b, release), rows, (left, right), split, values, everyone: true);
     }
 
     /// <summary><see cref="MultiplyColumns"/> of codes of any meaning.</summary>
@@ -66,7 +69,7 @@ internal static partial class Wgmma
             Promote(fields[..FirstFields], first, lane, share.RowScales, share.WeightScale);
             Promote(fields[FirstFields..], next, lane, share.NextRowScales, share.WeightScale);
         }
-        Release(memory, release);
+        Release(memory, release, everyone: true);
 
         void Promote(Span<float> fields, BlockProduct product, int lane, int rowScales, int weightScale)
         {
@@ -78,12 +81,12 @@ internal static partial class Wgmma
     }
 
     private static TAcc AddRows<TAcc>(
-        TAcc acc, (int, int, int) operands, (float, float) rows, (float, float) weights, int split, float[] values)
+        TAcc acc, (int, int, int) operands, (float, float) rows, (float, float) weights, int split, float[] values, bool everyone)
         where TAcc : unmanaged
         => EmulatedLane.AsWarpgroup(
-            nameof(MultiplyRows), new RowShare<TAcc>(acc, operands, rows, weights, split), lanes => AddRows(lanes, values)).Acc;
+            nameof(MultiplyRows), new RowShare<TAcc>(acc, operands, rows, weights, split), lanes => AddRows(lanes, values, everyone)).Acc;
 
-    private static void AddRows<TAcc>(RowShare<TAcc>[] lanes, float[] values)
+    private static void AddRows<TAcc>(RowShare<TAcc>[] lanes, float[] values, bool everyone)
         where TAcc : unmanaged
     {
         var (a, b, release) = EmulatedLane.Uniform("wgmma", lanes, lanes[0].Operands, static share => share.Operands);
@@ -99,7 +102,7 @@ internal static partial class Wgmma
                 fields[i] = MathF.FusedMultiplyAdd(product[lane, i], scale, fields[i]);
             }
         }
-        Release(BlockMemory.Own, release);
+        Release(BlockMemory.Own, release, everyone);
     }
 
     private static void AddColumns<TAcc>(Share<TAcc>[] lanes, float[] values)
@@ -119,13 +122,14 @@ internal static partial class Wgmma
                 fields[i] = MathF.FusedMultiplyAdd(product[lane, i], token * weight, fields[i]);
             }
         }
-        Release(memory, release);
+        Release(memory, release, everyone: true);
     }
 
-    // One arrival of each of the four warps.
-    private static void Release(BlockMemory memory, int barrier)
+    // One arrival of each lane, or of each of the four warps.
+    private static void Release(BlockMemory memory, int barrier, bool everyone)
     {
-        for (int warp = 0; warp < EmulatedLane.WarpgroupSize / EmulatedLane.WarpSize; warp++)
+        int arrivals = everyone ? EmulatedLane.WarpgroupSize : EmulatedLane.WarpgroupSize / EmulatedLane.WarpSize;
+        for (int i = 0; i < arrivals; i++)
             memory.Arrive(barrier);
     }
 
