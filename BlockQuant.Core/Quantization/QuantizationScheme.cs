@@ -81,5 +81,5 @@ public sealed record QuantizationScheme(ElementFormat Format, ScaleGranularity G
 
     /// <summary>Blocks that an extent touches; none if it is empty, wherever it starts.</summary>
     private static long Blocks(long extent, int offset, long block)
-        => extent == 0 ? 0 : ((extent - 1) / block) + (((extent - 1) % block + offset) / block) + 1;
+        => extent == 0 ? 0 : (long)(((ulong)extent - 1 + (ulong)offset) / (ulong)block) + 1;
 }
