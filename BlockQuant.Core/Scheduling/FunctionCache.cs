@@ -1,31 +1,32 @@
 namespace BlockQuant.Scheduling;
 
-/// <summary>A dense product on a GPU: all that its cost depends on.</summary>
-/// <param name="M">Tokens.</param>
-/// <param name="N">Weight rows.</param>
-/// <param name="K">Columns of both operands.</param>
-/// <param name="Multiprocessors">Multiprocessors of the GPU.</param>
-internal readonly record struct HopperProblem(int M, int N, int K, int Multiprocessors);
-
-/// <summary>Remembers the plans of a model, so that a product that was planned before costs a look.</summary>
+/// <summary>Remembers results of a function, so that one that was asked for before costs a look.</summary>
 /// <remarks>
-/// Safe for any number of threads, none of which waits. Nothing is allocated after construction: a product has one of a fixed number of places,
+/// Safe for any number of threads, none of which waits. Nothing is allocated after construction: an argument has one of a fixed number of places,
 /// and takes it from the one that had it.
 /// </remarks>
-/// <param name="places">Products that are remembered at most.</param>
-/// <param name="model">The plan of a product whose counts are positive: a pure function, so that nobody sees from where a plan came.</param>
-internal sealed class HopperPlanCache(int places, Func<HopperProblem, HopperPlan> model)
+/// <param name="places">Results that are remembered at most.</param>
+/// <param name="function">
+/// The function. A pure one of all that <typeparamref name="TArgument"/> compares by, so that nobody sees from where a result came; what it throws is
+/// thrown on, and nothing remembered.
+/// </param>
+/// <typeparam name="TArgument">All that a result depends on. Without references, as a place may be read while it is written.</typeparam>
+/// <typeparam name="TResult">A result, without references.</typeparam>
+internal sealed class FunctionCache<TArgument, TResult>(int places, Func<TArgument, TResult> function)
+    where TArgument : unmanaged, IEquatable<TArgument>
+    where TResult : unmanaged
 {
     private readonly Entry[] entries = new Entry[places];
 
-    /// <summary>The model's plan of a product.</summary>
-    public HopperPlan Plan(HopperProblem problem)
+    /// <summary>The function's result.</summary>
+    public TResult Result(in TArgument argument)
     {
-        ref Entry entry = ref entries[Place(problem)];
+        ref Entry entry = ref entries[Place(argument)];
         int version = Volatile.Read(ref entry.Version);
-        if (entry.Problem == problem)
+        // Version 0: nobody has written yet, and the place holds what an argument of zeros would find.
+        if (version != 0 && entry.Argument.Equals(argument))
         {
-            HopperPlan found = entry.Plan;
+            TResult found = entry.Result;
             // What was read is of one piece if nobody wrote before it was read to the end.
             Volatile.ReadBarrier();
             if ((version & 1) == 0 && entry.Version == version)
@@ -34,30 +35,26 @@ internal sealed class HopperPlanCache(int places, Func<HopperProblem, HopperPlan
             }
         }
 
-        HopperPlan plan = model(problem);
+        TResult result = function(argument);
         // Odd while one thread writes; another that comes meanwhile goes without.
         if ((version & 1) == 0 && Interlocked.CompareExchange(ref entry.Version, version + 1, version) == version)
         {
-            entry.Problem = problem;
-            entry.Plan = plan;
+            entry.Argument = argument;
+            entry.Result = result;
             Volatile.Write(ref entry.Version, version + 2);
         }
 
-        return plan;
+        return result;
     }
 
-    // Multiplying by odd numbers brings shapes, which share their low bits, apart in the high ones.
-    private int Place(HopperProblem problem)
-    {
-        ulong mixed = ((ulong)problem.M + 0x9E3779B97F4A7C15 * (ulong)problem.N + 0xC2B2AE3D27D4EB4F * (ulong)problem.K + (ulong)problem.Multiprocessors)
-            * 0xD6E8FEB86659FD93;
-        return (int)Math.BigMul(mixed, (ulong)entries.Length, out _);
-    }
+    // Multiplying by an odd number brings arguments, whose hashes share their low bits, apart in the high ones.
+    private int Place(in TArgument argument) =>
+        (int)Math.BigMul((ulong)(uint)argument.GetHashCode() * 0xD6E8FEB86659FD93, (ulong)entries.Length, out _);
 
     private struct Entry
     {
         public int Version;
-        public HopperProblem Problem;
-        public HopperPlan Plan;
+        public TArgument Argument;
+        public TResult Result;
     }
 }

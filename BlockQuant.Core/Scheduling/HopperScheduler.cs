@@ -20,7 +20,7 @@ internal static class HopperScheduler
     private static readonly int[] DecodeTokens = [8, 16, 32, 64, 128];
 
     // A model has a handful of weight shapes, and runs each with some hundreds of token counts at most.
-    private static readonly HopperPlanCache Known = new(1024, Cheapest);
+    private static readonly FunctionCache<HopperProblem, HopperPlan> Known = new(1024, Cheapest);
 
     /// <summary>The plan expected to be fastest for [M, K] · [N, K]ᵀ.</summary>
     /// <param name="m">Tokens, at least 1.</param>
@@ -34,7 +34,7 @@ internal static class HopperScheduler
         ArgumentOutOfRangeException.ThrowIfNegativeOrZero(n);
         ArgumentOutOfRangeException.ThrowIfNegativeOrZero(k);
         ArgumentOutOfRangeException.ThrowIfNegativeOrZero(multiprocessors);
-        return Known.Plan(new HopperProblem(m, n, k, multiprocessors));
+        return Known.Result(new HopperProblem(m, n, k, multiprocessors));
     }
 
     /// <summary>The plans that may be fastest for a shape: what the model chooses among, and what tuning measures.</summary>

@@ -53,7 +53,7 @@ internal sealed class RepeatedPlanningTests
     public void The_model_is_asked_once_while_a_product_has_its_place()
     {
         int asked = 0;
-        var cache = new HopperPlanCache(1, problem =>
+        var cache = new FunctionCache<HopperProblem, HopperPlan>(1, problem =>
         {
             asked++;
             return Numbered(problem);
@@ -62,8 +62,8 @@ internal sealed class RepeatedPlanningTests
 
         foreach (HopperProblem problem in problems)
         {
-            cache.Plan(problem).Should().Be(Numbered(problem));
-            cache.Plan(problem).Should().Be(Numbered(problem));
+            cache.Result(problem).Should().Be(Numbered(problem));
+            cache.Result(problem).Should().Be(Numbered(problem));
         }
 
         asked.Should().Be(problems.Length);
@@ -72,7 +72,7 @@ internal sealed class RepeatedPlanningTests
     [Test]
     public void Threads_that_share_a_place_get_plans_of_one_piece()
     {
-        var cache = new HopperPlanCache(1, Numbered);
+        var cache = new FunctionCache<HopperProblem, HopperPlan>(1, Numbered);
         int wrong = 0;
 
         Parallel.For(0, 4, new ParallelOptions { MaxDegreeOfParallelism = 4 }, thread =>
@@ -81,7 +81,7 @@ internal sealed class RepeatedPlanningTests
             {
                 int number = (i / 3 + thread) % 3 + 1;
                 var problem = new HopperProblem(number, number, number, number);
-                if (cache.Plan(problem) != Numbered(problem))
+                if (cache.Result(problem) != Numbered(problem))
                 {
                     Interlocked.Increment(ref wrong);
                 }

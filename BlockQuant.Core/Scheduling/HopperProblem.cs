@@ -1,0 +1,8 @@
+namespace BlockQuant.Scheduling;
+
+/// <summary>A dense product on a GPU: all that its cost depends on.</summary>
+/// <param name="M">Tokens.</param>
+/// <param name="N">Weight rows.</param>
+/// <param name="K">Columns of both operands.</param>
+/// <param name="Multiprocessors">Multiprocessors of the GPU.</param>
+internal readonly record struct HopperProblem(int M, int N, int K, int Multiprocessors);
