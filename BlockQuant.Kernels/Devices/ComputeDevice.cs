@@ -1,6 +1,8 @@
 using System.Runtime.CompilerServices;
 using BlockQuant.Kernels;
 using BlockQuant.Kernels.Hopper;
+using BlockQuant.Kernels.TensorCores;
+using BlockQuant.Kernels.Vector;
 using BlockQuant.Scheduling;
 using ILGPU.Runtime;
 
@@ -242,9 +244,14 @@ public abstract partial class ComputeDevice : IDisposable
     /// <summary>Kernels compiled so far: each at most once.</summary>
     internal long LoadCount => Interlocked.Read(ref loads);
 
-    /// <summary>Starts a product on a Hopper GPU's tensor cores; plans ask for it only where <see cref="Traits"/> say there are any.</summary>
-    internal virtual void LaunchHopper(in MatmulCall call, AcceleratorStream? stream)
-        => throw new InvalidOperationException($"{Name} has no Hopper tensor cores.");
+    /// <summary>The Hopper kernels in the device's CUDA context, which <see cref="BindCudaStream"/> has made current.</summary>
+    internal HopperKernels HopperKernels => field ??= HopperKernels.Current;
+
+    /// <summary>The warp-level tensor-core kernels in the device's CUDA context, as <see cref="HopperKernels"/>.</summary>
+    internal TensorCoreKernels TensorCoreKernels => field ??= TensorCoreKernels.Current;
+
+    /// <summary>The vector kernels in the device's CUDA context, as <see cref="HopperKernels"/>.</summary>
+    internal VectorKernels VectorKernels => field ??= VectorKernels.Current;
 
     internal void Launch<TArguments>(Kernel<TArguments> kernel, LaunchShape shape, in TArguments arguments, AcceleratorStream? stream)
         where TArguments : struct, IKernelArguments

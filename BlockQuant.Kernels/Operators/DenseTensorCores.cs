@@ -1,5 +1,4 @@
 using BlockQuant.Kernels.Hopper;
-using BlockQuant.Kernels.TensorCores;
 using BlockQuant.Kernels.TensorCores.Dense;
 using BlockQuant.Scheduling;
 using ILGPU.Runtime;
@@ -40,6 +39,6 @@ internal static class DenseTensorCores
         };
         IntPtr handle = device.BindCudaStream(device.Ordered(stream));
         void** arguments = stackalloc void*[] { &call };
-        TensorCoreKernels.Current.Launch(DenseKernels.Of(plan), DenseKernels.Grid(call, plan), arguments, handle);
+        device.TensorCoreKernels.Launch(DenseKernels.Of(plan), DenseKernels.Grid(call, plan), arguments, handle);
     }
 }

@@ -73,7 +73,7 @@ internal static class HopperExperts
         where T : unmanaged
     {
         IntPtr handle = device.BindCudaStream(device.Ordered(stream));
-        HopperKernels kernels = HopperKernels.Current;
+        HopperKernels kernels = device.HopperKernels;
         ExpertRows experts = ExpertIndices.Rows(offsets, weights.Experts);
         var tiles = new ExpertTileOperands
         {
@@ -113,13 +113,13 @@ internal static class HopperExperts
         IntPtr handle = device.BindCudaStream(device.Ordered(stream));
         if (plan.Kind == HopperKernelKind.BatchedDecode)
         {
-            BatchedFew(activations, weights, expertIds, output, codes, status, plan, handle);
+            BatchedFew(device.HopperKernels, activations, weights, expertIds, output, codes, status, plan, handle);
             return;
         }
 
         ArrayView<int> tileOffsets = parts.Take(ExpertIndices.TileOffsetsLength(weights.Experts));
         ArrayView<int> ends = parts.Take(weights.Experts), places = parts.Take(activations.Rows), rows = parts.Take(activations.Rows);
-        HopperKernels kernels = HopperKernels.Current;
+        HopperKernels kernels = device.HopperKernels;
         var sorting = new ExpertPlaceOperands
         {
             Ids = Address(expertIds),
@@ -139,7 +139,7 @@ internal static class HopperExperts
         };
         kernels.ExpertPlaces(sorting, handle);
         VectorOperands quantizing = Quantizing(activations, codes) with { Places = Address(places), PlaceCount = places.Length };
-        VectorKernels.Current.Launch(Quantizer(Element<T>.Kind(nameof(activations))), quantizing, handle);
+        device.VectorKernels.Launch(Quantizer(Element<T>.Kind(nameof(activations))), quantizing, handle);
         kernels.Matmul(
             Call(codes, weights, output, plan) with { Ends = Address(ends), TileOffsets = Address(tileOffsets), OutputRows = Address(rows) }, handle);
     }
@@ -151,6 +151,7 @@ internal static class HopperExperts
 
     // For rows so few that the quantizer and the product find their order themselves.
     private static void BatchedFew<TCode, T>(
+        HopperKernels kernels,
         MatrixView<T> activations,
         ExpertWeightsView<TCode> weights,
         ArrayView<int> expertIds,
@@ -171,8 +172,8 @@ internal static class HopperExperts
             StatusCount = status.Length,
             Experts = weights.Experts,
         };
-        HopperKernels.Current.BatchedQuantize(Element<T>.Kind(nameof(activations)), quantizing, activations.Rows, stream);
-        HopperKernels.Current.Matmul(Call(codes, weights, output, plan) with { Ids = Address(expertIds) }, stream);
+        kernels.BatchedQuantize(Element<T>.Kind(nameof(activations)), quantizing, activations.Rows, stream);
+        kernels.Matmul(Call(codes, weights, output, plan) with { Ids = Address(expertIds) }, stream);
     }
 
     private static VectorOperands Quantizing<TCode, T>(MatrixView<T> activations, QuantizedView<TCode> codes)

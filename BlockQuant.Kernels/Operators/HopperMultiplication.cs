@@ -36,7 +36,7 @@ internal static class HopperMultiplication
         AcceleratorStream? stream)
         where TCode : unmanaged
         where T : unmanaged
-        => device.LaunchHopper(Call(activations, weights, output, plan), stream);
+        => Launch(device, Call(activations, weights, output, plan), stream);
 
     /// <summary>The kernel that quantizes can read the activations.</summary>
     public static bool FitsFused<T>(MatrixView<T> activations)
@@ -53,7 +53,7 @@ internal static class HopperMultiplication
         AcceleratorStream? stream)
         where T : unmanaged
         where TOutput : unmanaged
-        => device.LaunchHopper(Call(activations, default, weights, output, plan) with { QuantizesActivations = true }, stream);
+        => Launch(device, Call(activations, default, weights, output, plan) with { QuantizesActivations = true }, stream);
 
     /// <summary>The call of a product, by device address.</summary>
     public static MatmulCall Call<TCode, T>(
@@ -61,6 +61,12 @@ internal static class HopperMultiplication
         where TCode : unmanaged
         where T : unmanaged
         => Call(activations.Codes, activations.Scales, weights, output, plan);
+
+    private static void Launch(ComputeDevice device, in MatmulCall call, AcceleratorStream? stream)
+    {
+        IntPtr handle = device.BindCudaStream(device.Ordered(stream));
+        device.HopperKernels.Matmul(call, handle);
+    }
 
     private static MatmulCall Call<TActivation, TCode, T>(
         MatrixView<TActivation> activations, MatrixView<float> scales, QuantizedView<TCode> weights, MatrixView<T> output, HopperPlan plan)

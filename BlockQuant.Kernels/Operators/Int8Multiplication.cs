@@ -113,7 +113,7 @@ internal static class Int8Multiplication
             Nearest = nearest,
         };
         IntPtr handle = device.BindCudaStream(device.Ordered(stream));
-        HopperKernels.Current.Matmul(call, handle);
+        device.HopperKernels.Matmul(call, handle);
     }
 
     private static void Launch<TBits, TElement>(

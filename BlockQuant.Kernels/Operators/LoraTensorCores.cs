@@ -200,7 +200,7 @@ internal static class LoraTensorCores
         }
 
         IntPtr handle = device.BindCudaStream(device.Ordered(stream));
-        TensorCoreKernels kernels = TensorCoreKernels.Current;
+        TensorCoreKernels kernels = device.TensorCoreKernels;
         LoraCall call = launch.Call;
         long column = launch.FirstColumn;
         var parameters = stackalloc SliceParameter[SliceParameter.Capacity];

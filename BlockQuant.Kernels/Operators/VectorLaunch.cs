@@ -100,6 +100,6 @@ internal static class VectorLaunch
             Length = source.Length,
         };
         IntPtr handle = device.BindCudaStream(device.Ordered(stream));
-        VectorKernels.Current.Launch(kernel, operands, handle);
+        device.VectorKernels.Launch(kernel, operands, handle);
     }
 }

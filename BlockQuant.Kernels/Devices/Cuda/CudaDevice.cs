@@ -1,7 +1,6 @@
 using System.Runtime.InteropServices;
 using BlockQuant.Kernels;
 using BlockQuant.Kernels.Cuda;
-using BlockQuant.Kernels.Hopper;
 using BlockQuant.Scheduling;
 using ILGPU;
 using ILGPU.Runtime;
@@ -64,12 +63,6 @@ internal sealed class CudaDevice : ComputeDevice
         ObjectDisposedException.ThrowIf(IsDisposed, this);
         context.Bind();
         CudaDriver.Check(CudaDriver.cuCtxSynchronize());
-    }
-
-    internal override void LaunchHopper(in MatmulCall call, AcceleratorStream? stream)
-    {
-        IntPtr handle = BindCudaStream(Ordered(stream));
-        HopperKernels.Current.Matmul(call, handle);
     }
 
     internal override IntPtr BindCudaStream(AcceleratorStream stream)

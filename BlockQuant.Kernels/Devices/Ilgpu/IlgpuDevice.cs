@@ -1,6 +1,5 @@
 using BlockQuant.Devices;
 using BlockQuant.Kernels;
-using BlockQuant.Kernels.Hopper;
 using BlockQuant.Scheduling;
 using ILGPU;
 using ILGPU.Runtime;
@@ -15,7 +14,6 @@ internal class IlgpuDevice : ComputeDevice
     private readonly Accelerator accelerator;
     private readonly Context? owned;
     private readonly Lock launching = new();
-    private HopperKernels? hopper;
 
     /// <summary>Wraps an accelerator; with a context, owns both.</summary>
     internal IlgpuDevice(Accelerator accelerator, Context? owned)
@@ -46,13 +44,6 @@ internal class IlgpuDevice : ComputeDevice
     {
         ObjectDisposedException.ThrowIf(IsDisposed, this);
         return accelerator.CreateStream();
-    }
-
-    internal override void LaunchHopper(in MatmulCall call, AcceleratorStream? stream)
-    {
-        ObjectDisposedException.ThrowIf(IsDisposed, this);
-        accelerator.Bind();
-        (hopper ??= HopperKernels.Current).Matmul(call, StreamHandle.Of(Ordered(stream)));
     }
 
     private protected override DeviceBuffer<T> AllocateMemory<T>(long length)
