@@ -22,6 +22,8 @@ internal sealed class CountingDevice : ComputeDevice
 
     public int Launches => launches;
 
+    public LaunchShape LastShape { get; private set; }
+
     public int Allocations => allocations;
 
     public int Synchronizations => synchronizations;
@@ -51,7 +53,10 @@ internal sealed class CountingDevice : ComputeDevice
     }
 
     private protected override void Run<TArguments>(Delegate launcher, LaunchShape shape, in TArguments arguments, AcceleratorStream stream)
-        => Interlocked.Increment(ref launches);
+    {
+        LastShape = shape;
+        Interlocked.Increment(ref launches);
+    }
 
     private protected override void Release()
     {

@@ -12,6 +12,7 @@ internal static class DocumentExamples
         foreach (int tokens in batches)
         {
             PlanTuning.Tune(device, tokens, outputs, depth, plans);
+            PlanTuning.Tune(device, tokens, outputs, depth, plans, ElementFormat.Int8);   // INT8 has plans of its own
         }
 
         plans.Save(file);

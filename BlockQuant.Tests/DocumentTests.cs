@@ -47,8 +47,9 @@ public sealed partial class DocumentTests
         device.Plans = null;
         DocumentExamples.Use(device, file);
 
-        found.Count.Should().Be(2);
+        found.Count.Should().Be(4);
         device.Plans!.Find(3, 128, 128).Should().NotBeNull().And.Be(found.Find(3, 128, 128));
+        device.Plans.Find(3, 128, 128, ElementFormat.Int8).Should().NotBeNull().And.Be(found.Find(3, 128, 128, ElementFormat.Int8));
     }
 
     [Test]

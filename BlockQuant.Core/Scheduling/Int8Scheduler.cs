@@ -17,11 +17,19 @@ internal static class Int8Scheduler
     /// <param name="traits">The device.</param>
     /// <param name="overrides">What the caller fixes, or null.</param>
     /// <param name="fitsTensorCores">True where the operands have 1×128 and 128×128 scale blocks and rows in multiples of 16 bytes.</param>
+    /// <param name="tuned">Plans measured on the device, which go before the model's where nothing is fixed; or null.</param>
     /// <exception cref="ArgumentException">The overrides make a plan that no kernel can run; the message says why.</exception>
-    public static TilePlan Plan(long m, long n, long k, DeviceTraits traits, TilePlanOverrides? overrides = null, bool fitsTensorCores = false)
+    public static TilePlan Plan(
+        long m, long n, long k, DeviceTraits traits, TilePlanOverrides? overrides = null, bool fitsTensorCores = false, TunedPlans? tuned = null)
     {
+        bool runsOnHopper = TileScheduler.RunsOnHopper(m, n, k, traits, overrides, fitsTensorCores);
+        if (overrides is null && tuned?.Find(m, n, k, ElementFormat.Int8) is { } measured && measured.Hopper is not null == runsOnHopper)
+        {
+            return measured;
+        }
+
         TilePlan plan = TileScheduler.PlanPortable(m, traits, overrides);
-        return TileScheduler.RunsOnHopper(m, n, k, traits, overrides, fitsTensorCores)
+        return runsOnHopper
             ? plan with { Hopper = Fastest((int)m, (int)n, (int)k, traits.Multiprocessors, quantizes: false) }
             : plan;
     }
@@ -34,14 +42,30 @@ internal static class Int8Scheduler
     /// <param name="traits">The device.</param>
     /// <param name="overrides">What the caller fixes, or null.</param>
     /// <param name="fitsTensorCores">True where the operands have 1×128 and 128×128 scale blocks and rows in multiples of 16 bytes.</param>
+    /// <param name="tuned">
+    /// As in <see cref="Plan"/>, where tensor cores take the product: a portable kernel that quantizes has tiles of its own, made for its blocks.
+    /// </param>
     /// <exception cref="ArgumentException">No plan fits such a block, or the overrides make one that cannot run; the message says why.</exception>
     public static TilePlan PlanQuantized(
-        long m, long n, long k, long blockWidth, DeviceTraits traits, TilePlanOverrides? overrides = null, bool fitsTensorCores = false)
+        long m,
+        long n,
+        long k,
+        long blockWidth,
+        DeviceTraits traits,
+        TilePlanOverrides? overrides = null,
+        bool fitsTensorCores = false,
+        TunedPlans? tuned = null)
     {
         TilePlan plan = QuantizedOutputScheduler.Plan(m, blockWidth, traits, overrides);
-        return TileScheduler.RunsOnHopper(m, n, k, traits, overrides, fitsTensorCores && blockWidth == Block)
-            ? plan with { Hopper = Fastest((int)m, (int)n, (int)k, traits.Multiprocessors, quantizes: true) }
-            : plan;
+        if (!TileScheduler.RunsOnHopper(m, n, k, traits, overrides, fitsTensorCores && blockWidth == Block))
+        {
+            return plan;
+        }
+
+        HopperPlan hopper = overrides is null && tuned?.Find(m, n, k, ElementFormat.Int8)?.Hopper is { } measured
+            ? Quantizing(measured, (int)m, (int)n, (int)k, traits.Multiprocessors)
+            : Fastest((int)m, (int)n, (int)k, traits.Multiprocessors, quantizes: true);
+        return plan with { Hopper = hopper };
     }
 
     /// <summary>The Hopper plan that a cost model expects to be fastest.</summary>
@@ -53,12 +77,31 @@ internal static class Int8Scheduler
     public static HopperPlan Fastest(int m, int n, int k, int multiprocessors, bool quantizes)
     {
         // Few tokens are bound by the memory that the weights come from, as in FP8.
-        HopperPlan best = HopperScheduler.Plan(m, n, k, multiprocessors);
-        if (best.Kind == HopperKernelKind.Decode)
-        {
-            return best;
-        }
+        HopperPlan plan = HopperScheduler.Plan(m, n, k, multiprocessors);
+        return plan.Kind == HopperKernelKind.Decode ? plan : FastestPrefill(m, n, k, multiprocessors, quantizes);
+    }
 
+    /// <summary>The plans that may be fastest for a product: what tuning measures.</summary>
+    internal static HopperPlan[] Candidates(int m, int n, int k, int multiprocessors) =>
+    [
+        .. Widths.Select(Prefill),
+        .. HopperScheduler.Candidates(m, n, k, multiprocessors).Where(plan => plan.Kind == HopperKernelKind.Decode),
+    ];
+
+    /// <summary>Whether there is an INT8 kernel of the plan's tile.</summary>
+    internal static bool HasKernel(HopperPlan plan) =>
+        HopperScheduler.HasKernel(plan) && plan is { OverlapStores: false, Pairs: false }
+        && (plan.Kind == HopperKernelKind.Decode || Widths.Contains(plan.TileN));
+
+    // The measured plan, or the best of its kind that quantizes: it splits K alike.
+    private static HopperPlan Quantizing(HopperPlan measured, int m, int n, int k, int multiprocessors) =>
+        measured.Kind == HopperKernelKind.Decode || measured.TileN % Block == 0
+            ? measured
+            : FastestPrefill(m, n, k, multiprocessors, quantizes: true);
+
+    private static HopperPlan FastestPrefill(int m, int n, int k, int multiprocessors, bool quantizes)
+    {
+        int best = Block;
         double bestCost = double.PositiveInfinity;
         foreach (int width in Widths)
         {
@@ -70,12 +113,14 @@ internal static class Int8Scheduler
             double cost = Cost(m, n, k, width, multiprocessors, quantizes);
             if (cost < bestCost)
             {
-                (best, bestCost) = (new HopperPlan(HopperKernelKind.Prefill, Block, width, 1, 16), cost);
+                (best, bestCost) = (width, cost);
             }
         }
 
-        return best;
+        return Prefill(best);
     }
+
+    private static HopperPlan Prefill(int width) => new(HopperKernelKind.Prefill, Block, width, 1, 16);
 
     // What a wave of tiles of each width costs was fitted to measurements on one H200.
     private static double Cost(int m, int n, int k, int width, int multiprocessors, bool quantizes)

@@ -4,14 +4,14 @@ using System.Text.Json.Serialization;
 namespace BlockQuant.Scheduling;
 
 /// <summary>
-/// Plans that were measured to be fastest on one kind of device, for products of exactly the shapes that were measured. Kept in a JSON
-/// file that holds the plans of any number of devices.
+/// Plans that were measured to be fastest on one kind of device, for products of exactly the formats and shapes that were measured. Kept in a
+/// JSON file that holds the plans of any number of devices.
 /// </summary>
 /// <remarks>Safe for any number of threads.</remarks>
 public sealed class TunedPlans
 {
     private readonly Lock writing = new();
-    private volatile Dictionary<(long M, long N, long K), TilePlan> plans = [];
+    private volatile Dictionary<(ElementFormat Format, long M, long N, long K), TilePlan> plans = [];
 
     /// <summary>No plans yet.</summary>
     /// <param name="device">The device's name, as <see cref="DeviceTraits.Name"/> has it.</param>
@@ -24,7 +24,7 @@ public sealed class TunedPlans
     /// <summary>The name of the device that the plans were measured on.</summary>
     public string Device { get; }
 
-    /// <summary>Shapes that have a plan.</summary>
+    /// <summary>Products that have a plan.</summary>
     public int Count => plans.Count;
 
     /// <summary>Reads the plans of one device. A file that does not exist, or that has none for the device, gives none.</summary>
@@ -36,12 +36,13 @@ public sealed class TunedPlans
         var tuned = new TunedPlans(device);
         foreach (Entry entry in Read(path).GetValueOrDefault(device) ?? [])
         {
-            if (entry is not { M: > 0, N: > 0, K: > 0 } || !IsPossible(entry.Plan))
+            if (entry is not { M: > 0, N: > 0, K: > 0 } || !IsPossible(entry.Plan, entry.Format))
             {
-                throw new InvalidDataException($"'{path}': the plan of [{entry.M}, {entry.N}, {entry.K}] on {device} is none that a kernel has.");
+                throw new InvalidDataException(
+                    $"'{path}': the {entry.Format} plan of [{entry.M}, {entry.N}, {entry.K}] on {device} is none that a kernel has.");
             }
 
-            tuned.plans[(entry.M, entry.N, entry.K)] = entry.Plan;
+            tuned.plans[(entry.Format, entry.M, entry.N, entry.K)] = entry.Plan;
         }
 
         return tuned;
@@ -54,8 +55,8 @@ public sealed class TunedPlans
     {
         SortedDictionary<string, Entry[]> devices = Read(path);
         devices[Device] = [.. plans
-            .Select(pair => new Entry(pair.Key.M, pair.Key.N, pair.Key.K, pair.Value))
-            .OrderBy(entry => entry.N).ThenBy(entry => entry.K).ThenBy(entry => entry.M)];
+            .Select(pair => new Entry(pair.Key.M, pair.Key.N, pair.Key.K, pair.Value, pair.Key.Format))
+            .OrderBy(entry => entry.Format).ThenBy(entry => entry.N).ThenBy(entry => entry.K).ThenBy(entry => entry.M)];
         string temporary = path + ".new";
         File.WriteAllText(temporary, JsonSerializer.Serialize(devices, TunedPlansJson.Default.SortedDictionaryStringEntryArray));
         File.Move(temporary, path, overwrite: true);
@@ -65,37 +66,45 @@ public sealed class TunedPlans
     /// <param name="m">Rows of the output.</param>
     /// <param name="n">Columns of the output.</param>
     /// <param name="k">Depth.</param>
-    public TilePlan? Find(long m, long n, long k) => plans.TryGetValue((m, n, k), out TilePlan plan) ? plan : null;
+    /// <param name="format">What the codes of both operands are.</param>
+    public TilePlan? Find(long m, long n, long k, ElementFormat format = ElementFormat.Float8E4M3)
+        => plans.TryGetValue((format, m, n, k), out TilePlan plan) ? plan : null;
 
-    /// <summary>Keeps a plan for a shape, in place of the one it had.</summary>
+    /// <summary>Keeps a plan for a product, in place of the one it had.</summary>
     /// <param name="m">Rows of the output.</param>
     /// <param name="n">Columns of the output.</param>
     /// <param name="k">Depth.</param>
     /// <param name="plan">The plan.</param>
-    /// <exception cref="ArgumentException">No kernel has the plan.</exception>
-    public void Set(long m, long n, long k, TilePlan plan)
+    /// <param name="format">What the codes of both operands are.</param>
+    /// <exception cref="ArgumentException">No kernel of the format has the plan.</exception>
+    public void Set(long m, long n, long k, TilePlan plan, ElementFormat format = ElementFormat.Float8E4M3)
     {
         ArgumentOutOfRangeException.ThrowIfNegativeOrZero(m);
         ArgumentOutOfRangeException.ThrowIfNegativeOrZero(n);
         ArgumentOutOfRangeException.ThrowIfNegativeOrZero(k);
-        if (!IsPossible(plan))
+        if (!IsPossible(plan, format))
         {
-            throw new ArgumentException($"tile plan {plan}: no kernel has it.", nameof(plan));
+            throw new ArgumentException($"tile plan {plan}: no {format} kernel has it.", nameof(plan));
         }
 
         lock (writing)
         {
             // A new dictionary each time: readers never see one that is being written.
-            plans = new(plans) { [(m, n, k)] = plan };
+            plans = new(plans) { [(format, m, n, k)] = plan };
         }
     }
 
-    private static bool IsPossible(TilePlan plan)
+    private static bool IsPossible(TilePlan plan, ElementFormat format)
         => plan is { TileM: > 0, TileN: > 0, TileK: > 0, GroupM: > 0, Stages: > 0 }
             && plan.TileM % TileScheduler.LaneRows == 0
             && plan.TileN % TileScheduler.LaneColumns == 0
-            && (plan.Hopper is not { } hopper || HopperScheduler.HasKernel(hopper))
-            && (plan.TensorCores is not { } tensor || DenseTensorScheduler.HasKernel(tensor));
+            && format switch
+            {
+                ElementFormat.Float8E4M3 => (plan.Hopper is not { } hopper || HopperScheduler.HasKernel(hopper))
+                    && (plan.TensorCores is not { } tensor || DenseTensorScheduler.HasKernel(tensor)),
+                ElementFormat.Int8 => (plan.Hopper is not { } hopper || Int8Scheduler.HasKernel(hopper)) && plan.TensorCores is null,
+                _ => false,
+            };
 
     private static SortedDictionary<string, Entry[]> Read(string path)
     {
@@ -114,7 +123,8 @@ public sealed class TunedPlans
         }
     }
 
-    internal sealed record Entry(long M, long N, long K, TilePlan Plan);
+    /// <remarks>Files from before there were plans of INT8 say no format.</remarks>
+    internal sealed record Entry(long M, long N, long K, TilePlan Plan, ElementFormat Format = ElementFormat.Float8E4M3);
 }
 
 [JsonSourceGenerationOptions(WriteIndented = true, PropertyNamingPolicy = JsonKnownNamingPolicy.CamelCase, IgnoreReadOnlyProperties = true, UseStringEnumConverter = true)]

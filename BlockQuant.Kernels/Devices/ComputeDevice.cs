@@ -38,7 +38,7 @@ public abstract partial class ComputeDevice : IDisposable
     public string Name => Traits.Name;
 
     /// <summary>
-    /// Measured plans that dense products use in place of the scheduler's where their shape is among them; null, as at first, for none.
+    /// Measured plans that dense products, FP8 and INT8, use in place of the scheduler's where theirs is among them; null, as at first, for none.
     /// </summary>
     /// <exception cref="ArgumentException">The plans were measured on a device of another name.</exception>
     public TunedPlans? Plans

@@ -28,7 +28,7 @@ internal static class Int8Multiplication
         Require.Alive(output.Data, nameof(output));
         RequireDisjoint(output.Data, nameof(output), activations, weights, bias);
         bool fits = HopperMultiplication.FitsTiles(activations, weights);
-        TilePlan plan = Int8Scheduler.Plan(activations.Rows, weights.Rows, weights.Columns, device.Traits, overrides, fits);
+        TilePlan plan = Int8Scheduler.Plan(activations.Rows, weights.Rows, weights.Columns, device.Traits, overrides, fits, device.Plans);
         if (plan.Hopper is { } hopper)
         {
             LaunchHopper(device, HopperMultiplication.Call(activations, weights, output, hopper), bias, default, nearest: false, stream);
@@ -37,8 +37,7 @@ internal static class Int8Multiplication
 
         if (bias.Length == 0)
         {
-            Multiplication.Multiply<sbyte, T, Int8TowardZeroFormat>(
-                device, activations, weights, output, ElementFormat.Int8, overrides, stream);
+            Multiplication.Launch<sbyte, T, Int8TowardZeroFormat>(device, activations, weights, output, plan, stream);
             return;
         }
 
@@ -72,7 +71,7 @@ internal static class Int8Multiplication
         RequireDisjoint(output.Scales.Data, "output scales", activations, weights, bias);
         bool fits = HopperMultiplication.FitsTiles(activations, weights), nearest = Int8Output.IsNearest(rounding);
         TilePlan plan = Int8Scheduler.PlanQuantized(
-            activations.Rows, weights.Rows, weights.Columns, output.BlockColumns, device.Traits, overrides, fits);
+            activations.Rows, weights.Rows, weights.Columns, output.BlockColumns, device.Traits, overrides, fits, device.Plans);
         if (output.Codes.Data.Length == 0)
         {
             Int8Output.LaunchEmpty(device, output, stream);

@@ -198,6 +198,14 @@ public sealed partial class Int8Operators
         device.Launch(nearest ? GeluKernels.Nearest : GeluKernels.TowardZero, shape, arguments, stream);
     }
 
+    /// <summary>The plan that a product of operands in 1×128 and 128×128 scale blocks uses, with or without a bias.</summary>
+    /// <param name="m">Rows of the output.</param>
+    /// <param name="n">Columns of the output.</param>
+    /// <param name="k">Depth.</param>
+    /// <param name="overrides">Parts of the plan to fix.</param>
+    public TilePlan Plan(long m, long n, long k, TilePlanOverrides? overrides = null) => Int8Scheduler.Plan(
+        m, n, k, device.Traits, overrides, k % HopperMultiplication.RowAlignment == 0, device.Plans);
+
     private static class GeluKernels
     {
         public static readonly Kernel<BlockGeluArguments> TowardZero =

@@ -8,7 +8,7 @@ namespace BlockQuant;
 /// <param name="Microseconds">Time of one product, launched back to back.</param>
 public readonly record struct PlanTiming(TilePlan Plan, double Microseconds);
 
-/// <summary>Measures the plans of a dense FP8 product on a device, for machines where the cost model's choice is not the best.</summary>
+/// <summary>Measures the plans of a dense FP8 or INT8 product on a device, for machines where the cost model's choice is not the best.</summary>
 public static class PlanTuning
 {
     private const long CacheBytes = 200_000_000;
@@ -23,11 +23,13 @@ public static class PlanTuning
     /// <param name="n">Columns of the output.</param>
     /// <param name="k">Depth.</param>
     /// <param name="plans">Where the best plan goes; plans of the device's name.</param>
+    /// <param name="format">What the codes of both operands are. A plan of INT8 also serves products with a bias or a quantized output.</param>
     /// <returns>All plans, fastest first.</returns>
     /// <remarks>The calls of other threads use the trial plans meanwhile.</remarks>
     /// <exception cref="ArgumentException">The plans are of another device.</exception>
     /// <exception cref="DeviceOutOfMemoryException">The operands do not fit.</exception>
-    public static IReadOnlyList<PlanTiming> Tune(ComputeDevice device, int m, int n, int k, TunedPlans plans)
+    public static IReadOnlyList<PlanTiming> Tune(
+        ComputeDevice device, int m, int n, int k, TunedPlans plans, ElementFormat format = ElementFormat.Float8E4M3)
     {
         ArgumentNullException.ThrowIfNull(device);
         ArgumentNullException.ThrowIfNull(plans);
@@ -39,28 +41,55 @@ public static class PlanTuning
             throw new ArgumentException($"plans: of {plans.Device}; expected {device.Name}.", nameof(plans));
         }
 
-        using QuantizedDeviceMatrix<Float8E4M3> activations = Random(device, m, k, QuantizationScheme.Fp8TokenGroup128, 1);
+        List<PlanTiming> timings = format switch
+        {
+            ElementFormat.Float8E4M3 => MeasureAll(device, m, n, k, Float8),
+            ElementFormat.Int8 => MeasureAll(device, m, n, k, Int8),
+            _ => throw new ArgumentOutOfRangeException(nameof(format), format, "Only products of FP8 and of INT8 have plans."),
+        };
+        timings.Sort((left, right) => left.Microseconds.CompareTo(right.Microseconds));
+        plans.Set(m, n, k, timings[0].Plan, format);
+        return timings;
+    }
+
+    private static Product<Float8E4M3> Float8 => new(
+        QuantizationScheme.Fp8TokenGroup128,
+        QuantizationScheme.Fp8Block128,
+        random => (Float8E4M3)(float)((random.NextDouble() * 2 - 1) * 100),
+        Float8Candidates,
+        (device, activations, weights, output) => device.Fp8.Multiply(activations, weights, output));
+
+    private static Product<sbyte> Int8 => new(
+        QuantizationScheme.Int8TokenGroup128,
+        QuantizationScheme.Int8Block128,
+        random => (sbyte)random.Next(-127, 128),
+        Int8Candidates,
+        (device, activations, weights, output) => device.Int8.Multiply(activations, weights, output));
+
+    private static List<PlanTiming> MeasureAll<TCode>(ComputeDevice device, int m, int n, int k, Product<TCode> product)
+        where TCode : unmanaged
+    {
+        using QuantizedDeviceMatrix<TCode> activations = Random(device, m, k, product.Activations, product.Code, 1);
         // Copies enough that the weights come from memory, as they do where a model's layers take turns.
         int copies = device.Kind == DeviceKind.Cpu ? 1 : (int)Math.Clamp(CacheBytes / ((long)n * k) + 1, 1, 16);
-        var weights = new List<QuantizedDeviceMatrix<Float8E4M3>>();
+        var weights = new List<QuantizedDeviceMatrix<TCode>>();
         try
         {
             for (int i = 0; i < copies; i++)
             {
-                weights.Add(Random(device, n, k, QuantizationScheme.Fp8Block128, 2 + i));
+                weights.Add(Random(device, n, k, product.Weights, product.Code, 2 + i));
             }
 
             using var output = new DeviceMatrix<BFloat16>(device, m, n);
             var timings = new List<PlanTiming>();
-            foreach (TilePlan plan in Candidates(device, m, n, k))
+            foreach (TilePlan plan in product.Candidates(device, m, n, k))
             {
                 var trial = new TunedPlans(device.Name);
-                trial.Set(m, n, k, plan);
-                timings.Add(new PlanTiming(plan, Measure(device, trial, turn => device.Fp8.Multiply(activations.View, weights[turn % copies].View, output.View))));
+                trial.Set(m, n, k, plan, product.Weights.Format);
+                timings.Add(new PlanTiming(
+                    plan, Measure(device, trial, turn => product.Multiply(device, activations.View, weights[turn % copies].View, output.View))));
             }
 
-            timings.Sort((left, right) => left.Microseconds.CompareTo(right.Microseconds));
-            plans.Set(m, n, k, timings[0].Plan);
             return timings;
         }
         finally
@@ -69,7 +98,15 @@ public static class PlanTuning
         }
     }
 
-    private static IEnumerable<TilePlan> Candidates(ComputeDevice device, int m, int n, int k)
+    private static IEnumerable<TilePlan> Int8Candidates(ComputeDevice device, int m, int n, int k)
+    {
+        TilePlan chosen = device.Int8.Plan(m, n, k, new TilePlanOverrides());
+        return chosen.Hopper is not null
+            ? Int8Scheduler.Candidates(m, n, k, device.Traits.Multiprocessors).Select(plan => chosen with { Hopper = plan })
+            : TileScheduler.Candidates(chosen, device.Traits);
+    }
+
+    private static IEnumerable<TilePlan> Float8Candidates(ComputeDevice device, int m, int n, int k)
     {
         TilePlan chosen = device.Fp8.Plan(m, n, k, new TilePlanOverrides());
         if (chosen.Hopper is not null)
@@ -115,16 +152,18 @@ public static class PlanTuning
         }
     }
 
-    private static QuantizedDeviceMatrix<Float8E4M3> Random(ComputeDevice device, long rows, long columns, QuantizationScheme scheme, int seed)
+    private static QuantizedDeviceMatrix<TCode> Random<TCode>(
+        ComputeDevice device, long rows, long columns, QuantizationScheme scheme, Func<Random, TCode> code, int seed)
+        where TCode : unmanaged
     {
         // Random bits: speed depends on power, and power on the bits.
-        var matrix = new QuantizedDeviceMatrix<Float8E4M3>(device, rows, columns, scheme);
+        var matrix = new QuantizedDeviceMatrix<TCode>(device, rows, columns, scheme);
         var random = new Random(seed);
-        var codes = new Float8E4M3[checked(rows * columns)];
+        var codes = new TCode[checked(rows * columns)];
         int stretch = (int)Math.Min(codes.Length, RandomStretch);
         for (int i = 0; i < stretch; i++)
         {
-            codes[i] = (Float8E4M3)(float)((random.NextDouble() * 2 - 1) * 100);
+            codes[i] = code(random);
         }
 
         for (long begin = stretch; begin < codes.Length; begin += stretch)
@@ -138,4 +177,13 @@ public static class PlanTuning
         matrix.Scales.CopyFrom(scales);
         return matrix;
     }
+
+    /// <summary>What the products of one format differ in.</summary>
+    private sealed record Product<TCode>(
+        QuantizationScheme Activations,
+        QuantizationScheme Weights,
+        Func<Random, TCode> Code,
+        Func<ComputeDevice, int, int, int, IEnumerable<TilePlan>> Candidates,
+        Action<ComputeDevice, QuantizedView<TCode>, QuantizedView<TCode>, MatrixView<BFloat16>> Multiply)
+        where TCode : unmanaged;
 }
