@@ -11,12 +11,12 @@ internal static class HopperMultiplication
     /// <summary>Bytes that the copy engine demands addresses and rows to be multiples of.</summary>
     public const int RowAlignment = 16;
 
-    public static bool Fits<TCode>(QuantizedView<TCode> activations, QuantizedView<TCode> weights)
+    public static bool Fits<TCode>(in QuantizedView<TCode> activations, in QuantizedView<TCode> weights)
         where TCode : unmanaged
         => typeof(TCode) == typeof(Float8E4M3) && FitsTiles(activations, weights);
 
     /// <summary>The scale blocks are those of the tiles, and the copy engine can read the operands.</summary>
-    public static bool FitsTiles<TCode>(QuantizedView<TCode> activations, QuantizedView<TCode> weights)
+    public static bool FitsTiles<TCode>(in QuantizedView<TCode> activations, in QuantizedView<TCode> weights)
         where TCode : unmanaged
         => activations.Scheme.Granularity == ScaleGranularity.TokenGroup
             && activations.Scheme.Block == QuantizationScheme.Fp8TokenGroup128.Block
@@ -29,9 +29,9 @@ internal static class HopperMultiplication
 
     public static void Launch<TCode, T>(
         ComputeDevice device,
-        QuantizedView<TCode> activations,
-        QuantizedView<TCode> weights,
-        MatrixView<T> output,
+        in QuantizedView<TCode> activations,
+        in QuantizedView<TCode> weights,
+        in MatrixView<T> output,
         HopperPlan plan,
         AcceleratorStream? stream)
         where TCode : unmanaged
@@ -39,16 +39,16 @@ internal static class HopperMultiplication
         => Launch(device, Call(activations, weights, output, plan), stream);
 
     /// <summary>The kernel that quantizes can read the activations.</summary>
-    public static bool FitsFused<T>(MatrixView<T> activations)
+    public static bool FitsFused<T>(in MatrixView<T> activations)
         where T : unmanaged
         => typeof(T) == typeof(BFloat16) && IsAligned(activations.Data);
 
     /// <summary>A product that quantizes its activations.</summary>
     public static void LaunchFused<T, TOutput>(
         ComputeDevice device,
-        MatrixView<T> activations,
-        QuantizedView<Float8E4M3> weights,
-        MatrixView<TOutput> output,
+        in MatrixView<T> activations,
+        in QuantizedView<Float8E4M3> weights,
+        in MatrixView<TOutput> output,
         HopperPlan plan,
         AcceleratorStream? stream)
         where T : unmanaged
@@ -57,7 +57,7 @@ internal static class HopperMultiplication
 
     /// <summary>The call of a product, by device address.</summary>
     public static MatmulCall Call<TCode, T>(
-        QuantizedView<TCode> activations, QuantizedView<TCode> weights, MatrixView<T> output, HopperPlan plan)
+        in QuantizedView<TCode> activations, in QuantizedView<TCode> weights, in MatrixView<T> output, HopperPlan plan)
         where TCode : unmanaged
         where T : unmanaged
         => Call(activations.Codes, activations.Scales, weights, output, plan);
@@ -69,7 +69,7 @@ internal static class HopperMultiplication
     }
 
     private static MatmulCall Call<TActivation, TCode, T>(
-        MatrixView<TActivation> activations, MatrixView<float> scales, QuantizedView<TCode> weights, MatrixView<T> output, HopperPlan plan)
+        in MatrixView<TActivation> activations, in MatrixView<float> scales, in QuantizedView<TCode> weights, in MatrixView<T> output, HopperPlan plan)
         where TActivation : unmanaged
         where TCode : unmanaged
         where T : unmanaged

@@ -15,10 +15,10 @@ internal static class Int8Multiplication
 
     public static void MultiplyAdd<T>(
         ComputeDevice device,
-        QuantizedView<sbyte> activations,
-        QuantizedView<sbyte> weights,
+        in QuantizedView<sbyte> activations,
+        in QuantizedView<sbyte> weights,
         ArrayView<float> bias,
-        MatrixView<T> output,
+        in MatrixView<T> output,
         TilePlanOverrides? overrides,
         AcceleratorStream? stream)
         where T : unmanaged
@@ -57,10 +57,10 @@ internal static class Int8Multiplication
 
     public static void MultiplyAddQuantize(
         ComputeDevice device,
-        QuantizedView<sbyte> activations,
-        QuantizedView<sbyte> weights,
+        in QuantizedView<sbyte> activations,
+        in QuantizedView<sbyte> weights,
         ArrayView<float> bias,
-        QuantizedView<sbyte> output,
+        in QuantizedView<sbyte> output,
         RoundingMode rounding,
         TilePlanOverrides? overrides,
         AcceleratorStream? stream)
@@ -117,8 +117,8 @@ internal static class Int8Multiplication
 
     private static void Launch<TBits, TElement>(
         ComputeDevice device,
-        QuantizedView<sbyte> activations,
-        QuantizedView<sbyte> weights,
+        in QuantizedView<sbyte> activations,
+        in QuantizedView<sbyte> weights,
         ArrayView<float> bias,
         ArrayView<TBits> output,
         TilePlan plan,
@@ -144,7 +144,7 @@ internal static class Int8Multiplication
         device.Launch(AddmmKernels<TBits, TElement>.Addmm, LaunchShapes.Tiles(plan, tiles), arguments, stream);
     }
 
-    private static void RequireOperands(QuantizedView<sbyte> activations, QuantizedView<sbyte> weights, ArrayView<float> bias)
+    private static void RequireOperands(in QuantizedView<sbyte> activations, in QuantizedView<sbyte> weights, ArrayView<float> bias)
     {
         Require.Quantized(activations, ElementFormat.Int8, nameof(activations));
         Require.Quantized(weights, ElementFormat.Int8, nameof(weights));
@@ -165,7 +165,7 @@ internal static class Int8Multiplication
     }
 
     private static void RequireDisjoint<T>(
-        ArrayView<T> output, string outputName, QuantizedView<sbyte> activations, QuantizedView<sbyte> weights, ArrayView<float> bias)
+        ArrayView<T> output, string outputName, in QuantizedView<sbyte> activations, in QuantizedView<sbyte> weights, ArrayView<float> bias)
         where T : unmanaged
     {
         Require.Disjoint(output, outputName, activations.Codes.Data, "activation codes");
@@ -176,7 +176,7 @@ internal static class Int8Multiplication
     }
 
     /// <summary>A kernel takes no view without memory behind it, so an absent bias is an empty view of some memory.</summary>
-    private static ArrayView<float> PresentOrEmpty(ArrayView<float> bias, QuantizedView<sbyte> output)
+    private static ArrayView<float> PresentOrEmpty(ArrayView<float> bias, in QuantizedView<sbyte> output)
         => bias.Length == 0 ? output.Scales.Data.SubView(0, 0) : bias;
 
     private static class AddmmKernels<TBits, TElement>

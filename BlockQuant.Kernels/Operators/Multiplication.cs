@@ -11,9 +11,9 @@ internal static class Multiplication
 {
     public static void Multiply<TCode, T, TFormat>(
         ComputeDevice device,
-        QuantizedView<TCode> activations,
-        QuantizedView<TCode> weights,
-        MatrixView<T> output,
+        in QuantizedView<TCode> activations,
+        in QuantizedView<TCode> weights,
+        in MatrixView<T> output,
         ElementFormat format,
         TilePlanOverrides? overrides,
         AcceleratorStream? stream)
@@ -38,9 +38,9 @@ internal static class Multiplication
     /// <summary>Launches the kernel of a plan, for operands that are validated.</summary>
     public static void Launch<TCode, T, TFormat>(
         ComputeDevice device,
-        QuantizedView<TCode> activations,
-        QuantizedView<TCode> weights,
-        MatrixView<T> output,
+        in QuantizedView<TCode> activations,
+        in QuantizedView<TCode> weights,
+        in MatrixView<T> output,
         TilePlan plan,
         AcceleratorStream? stream)
         where TCode : unmanaged
@@ -75,8 +75,8 @@ internal static class Multiplication
 
     private static void Launch<TCode, TBits, TElement, TFormat>(
         ComputeDevice device,
-        QuantizedView<TCode> activations,
-        QuantizedView<TCode> weights,
+        in QuantizedView<TCode> activations,
+        in QuantizedView<TCode> weights,
         ArrayView<TBits> output,
         TilePlan plan,
         AcceleratorStream? stream)

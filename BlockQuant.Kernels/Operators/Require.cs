@@ -6,7 +6,7 @@ namespace BlockQuant;
 /// <summary>What operators check before anything is launched.</summary>
 internal static class Require
 {
-    public static void Shape<T>(MatrixView<T> matrix, long rows, long columns, string operand)
+    public static void Shape<T>(in MatrixView<T> matrix, long rows, long columns, string operand)
         where T : unmanaged
     {
         if (matrix.Rows != rows || matrix.Columns != columns)
@@ -47,7 +47,7 @@ internal static class Require
     }
 
     /// <summary>The operand has the format of the operator, and its memory is alive.</summary>
-    public static void Quantized<TCode>(QuantizedView<TCode> view, ElementFormat format, string operand)
+    public static void Quantized<TCode>(in QuantizedView<TCode> view, ElementFormat format, string operand)
         where TCode : unmanaged
     {
         if (view.Scheme is null)
@@ -107,7 +107,7 @@ internal static class Require
     }
 
     /// <summary>The weights have the depth of the activations.</summary>
-    public static void SameDepth<TCode>(QuantizedView<TCode> activations, QuantizedView<TCode> weights)
+    public static void SameDepth<TCode>(in QuantizedView<TCode> activations, in QuantizedView<TCode> weights)
         where TCode : unmanaged
     {
         if (weights.Columns != activations.Columns)
@@ -118,7 +118,7 @@ internal static class Require
     }
 
     /// <summary>The matrix starts where a scale block does: a shard alone does not know the largest magnitude of the block it starts in.</summary>
-    public static void BlockStart<TCode>(QuantizedView<TCode> view, string operand)
+    public static void BlockStart<TCode>(in QuantizedView<TCode> view, string operand)
         where TCode : unmanaged
     {
         if (view.ScaleRowOffset != 0 || view.ScaleColumnOffset != 0)
@@ -137,7 +137,7 @@ internal static class Require
     }
 
     /// <summary>The rows of a matrix are those of so many slices.</summary>
-    public static void Slices<T>(MatrixView<T> matrix, int slices, string operand)
+    public static void Slices<T>(in MatrixView<T> matrix, int slices, string operand)
         where T : unmanaged
     {
         if (slices <= 0 || matrix.Rows % slices != 0)
