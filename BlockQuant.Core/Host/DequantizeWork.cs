@@ -38,6 +38,14 @@ internal readonly unsafe struct DequantizeWork<T, TTarget, TFormat, TLanes>(byte
             long length = Math.Min(piece, grid.Columns - column);
             long start = row * grid.Columns + column;
             float* rowScales = scales + (row + grid.RowOffset) / grid.BlockRows * grid.ScaleColumns;
+            if (typeof(TLanes) == typeof(Lanes512) && DecodedGroups<T, TFormat>.IsSupported)
+            {
+                long done = DecodedGroups<T, TFormat>.Decode(codes + start, output + start, grid, column, length, rowScales, streamed);
+                start += done;
+                column += done;
+                length -= done;
+            }
+
             if (streamed)
             {
                 BlockRuns<T, TTarget, TLanes>.DecodeStreamed<TFormat, TTarget>(codes + start, output + start, grid, column, length, rowScales, stage.Start);
