@@ -40,9 +40,8 @@ internal static unsafe class BFloat16Groups<TFormat>
         => Avx512Vbmi.IsSupported && (typeof(TFormat) == typeof(HostFloat8) || typeof(TFormat) == typeof(HostInt8Truncated));
 
     /// <summary>Quantizes groups by their own largest magnitudes; past the caches if <paramref name="streamed"/>.</summary>
-    [MethodImpl(MethodImplOptions.AggressiveOptimization | MethodImplOptions.NoInlining)]
     public static void Quantize(ushort* source, byte* codes, int count, float* scales, float minScale, bool streamed)
-        => Run(source, codes, count, scales, 1, minScale, streamed, false, HostVectors.StreamAhead, null, null);
+        => Run<OwnScales>(source, codes, count, scales, 1, minScale, streamed, HostVectors.StreamAhead, null, null);
 
     /// <summary>Encodes groups whose scales are given: of any values, but fast where <see cref="Has"/> the scale.</summary>
     /// <param name="source">The groups.</param>
@@ -54,17 +53,18 @@ internal static unsafe class BFloat16Groups<TFormat>
     /// <param name="ahead">How many bytes away are the elements that come later.</param>
     /// <param name="leftBefore">What the run just before this one left: see <see cref="JoinedLines"/>; or null.</param>
     /// <param name="left">Gets what this one leaves, or null.</param>
-    [MethodImpl(MethodImplOptions.AggressiveOptimization | MethodImplOptions.NoInlining)]
     public static void Encode(ushort* source, byte* codes, int count, float* scales, int stride, bool streamed, long ahead, byte* leftBefore, byte* left)
-        => Run(source, codes, count, scales, stride, 0f, streamed, true, ahead, leftBefore, left);
+        => Run<GivenScales>(source, codes, count, scales, stride, 0f, streamed, ahead, leftBefore, left);
 
     /// <summary>Whether there is a table for a scale: whether it is that of a bfloat16.</summary>
     public static bool Has(float scale) => Scale(LargestOf(scale)) == scale && IsTabled(LargestOf(scale));
 
-    [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    private static void Run(
-        ushort* source, byte* codes, int count, float* scales, int stride, float minScale, bool streamed, bool given, long ahead, byte* leftBefore, byte* left)
+    [MethodImpl(MethodImplOptions.AggressiveOptimization | MethodImplOptions.NoInlining)]
+    private static void Run<TScales>(
+        ushort* source, byte* codes, int count, float* scales, int stride, float minScale, bool streamed, long ahead, byte* leftBefore, byte* left)
+        where TScales : struct
     {
+        bool given = typeof(TScales) == typeof(GivenScales);
         byte* rare = stackalloc byte[Length];
         byte* tables = Tables;
         Vector512<byte> lowerBytes = LowerBytes;
@@ -100,6 +100,7 @@ internal static unsafe class BFloat16Groups<TFormat>
 
             if (!given)
             {
+                HostVectors.Prefetch(scales + group + HostVectors.StreamAhead / (Length * sizeof(ushort)));
                 scales[group] = known ? Scale(largest) : BlockScale.Of<TFormat>(largest << 16, minScale);
             }
 
@@ -181,6 +182,12 @@ internal static unsafe class BFloat16Groups<TFormat>
             TFormat.EncodeAny(Lanes512.DivideSingle(Lanes512.LoadWords(ref source[index]) << 16, divisor), ref codes[index]);
         }
     }
+
+    /// <summary>Scales that groups get from their largest magnitudes.</summary>
+    private struct OwnScales;
+
+    /// <summary>Scales that are given.</summary>
+    private struct GivenScales;
 
     private static byte* AllTables()
     {

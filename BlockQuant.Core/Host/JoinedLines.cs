@@ -20,9 +20,12 @@ internal unsafe struct JoinedLines
     private readonly Vector512<byte> shifted;
     private readonly int offset;
     private readonly bool streamed;
+
+    /// <summary>The first line where another run has its beginning; or null. A flag that changed would be stored, and wait in one queue with lines.</summary>
+    private readonly byte* shared;
+
     private Vector512<byte> before;
     private byte* target;
-    private bool begun;
 
     /// <param name="codes">Where the run goes.</param>
     /// <param name="streamed">Whether it goes past the caches.</param>
@@ -34,7 +37,7 @@ internal unsafe struct JoinedLines
         offset = streamed ? (int)((long)codes & (Length - 1)) : 0;
         target = codes - offset;
         shifted = Vector512<byte>.Indices + Vector512.Create((byte)(Length - offset));
-        begun = offset == 0 || left != null;
+        shared = offset == 0 || left != null ? null : target;
         before = left != null ? Vector512.Load(left) : default;
     }
 
@@ -50,14 +53,13 @@ internal unsafe struct JoinedLines
         else
         {
             Vector512<byte> line = Avx512Vbmi.PermuteVar64x8x2(before, shifted, first);
-            if (begun)
+            if (target != shared)
             {
                 line.StoreAlignedNonTemporal(target);
             }
             else
             {
                 Avx512BW.MaskStore(target, ~BelowOffset(), line);
-                begun = true;
             }
 
             Avx512Vbmi.PermuteVar64x8x2(first, shifted, second).StoreAlignedNonTemporal(target + Length);
@@ -75,7 +77,7 @@ internal unsafe struct JoinedLines
         {
             before.Store(left);
         }
-        else if (offset > 0 && begun)
+        else if (offset > 0 && target != shared)
         {
             Avx512BW.MaskStore(target, BelowOffset(), Avx512Vbmi.PermuteVar64x8x2(before, shifted, before));
         }

@@ -40,6 +40,7 @@ internal readonly unsafe struct QuantizeWork<T, TSource, TFormat, TLanes>(T* sou
 
     public static void Run(T* source, byte* codes, float* scales, ScaleGrid grid, float minScale)
     {
+        grid = grid.InFewestRows();
         var work = new QuantizeWork<T, TSource, TFormat, TLanes>(source, codes, scales, grid, minScale);
         long items = grid.ScaleRows * work.ItemsPerRow;
         long itemElements = Math.Max(1, grid.BlockRows * grid.BlockColumns * work.blocksPerItem);
@@ -49,7 +50,7 @@ internal readonly unsafe struct QuantizeWork<T, TSource, TFormat, TLanes>(T* sou
         long share = items / (4L * Environment.ProcessorCount);
         long chunk = ParallelRange.StreamChunk(grid.Rows * grid.Columns) / itemElements;
         long wholeRows = (chunk + work.ItemsPerRow - 1) / work.ItemsPerRow * work.ItemsPerRow;
-        ParallelRange.Run(work, items, wholeRows <= share ? wholeRows : Math.Max(chunk, share));
+        ParallelRange.Run(work, items, grid.BlockRows == 1 ? chunk : wholeRows <= share ? wholeRows : Math.Max(chunk, share));
     }
 
     public void Run(long begin, long end)
@@ -67,13 +68,15 @@ internal readonly unsafe struct QuantizeWork<T, TSource, TFormat, TLanes>(T* sou
         LineStream.Fence();
     }
 
-    /// <summary>Blocks of one row.</summary>
+    /// <summary>Blocks of one row, all items of a row in one run.</summary>
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     private void QuantizeRows(long begin, long end, byte* stage)
     {
-        for (long item = begin; item < end; item++)
+        long items;
+        for (long item = begin; item < end; item += items)
         {
-            Strip strip = StripOf(item);
+            items = Math.Min(Math.Min(end - item, ItemsPerRow - item % ItemsPerRow), int.MaxValue / blocksPerItem);
+            Strip strip = StripOf(item, items);
             BlockRuns<T, TSource, TLanes>.Quantize<TFormat>(
                 source + strip.Start, codes + strip.Start, grid, strip.FirstBlock, strip.Count, scales + strip.Scales, minScale, stage);
         }
@@ -130,11 +133,11 @@ internal readonly unsafe struct QuantizeWork<T, TSource, TFormat, TLanes>(T* sou
     private void MaxMagnitude(in Strip strip, long row, TLanes* amax, long ahead)
         => BlockRuns<T, TSource, TLanes>.MaxMagnitude(source + strip.Start + row * grid.Columns, grid, strip.FirstBlock, strip.Count, amax, ahead + LastOfLine);
 
-    private Strip StripOf(long item)
+    private Strip StripOf(long item, long items = 1)
     {
         long scaleRow = item / ItemsPerRow;
         long first = (item - scaleRow * ItemsPerRow) * blocksPerItem;
-        int count = (int)Math.Min(blocksPerItem, grid.ScaleColumns - first);
+        int count = (int)Math.Min(items * blocksPerItem, grid.ScaleColumns - first);
         long row = grid.RowOf(scaleRow);
         return new Strip(
             scaleRow, first, count, grid.WholeBlocks(first, count, 2 * JoinedLines.Length), row * grid.Columns + grid.ColumnOf(first),

@@ -11,6 +11,12 @@ internal readonly record struct ScaleGrid(
         return new ScaleGrid(rows, columns, blockRows, blockColumns, scaleRows, scaleColumns);
     }
 
+    /// <summary>The same blocks, as one row of them where they follow each other in memory: fewer and longer runs.</summary>
+    public ScaleGrid InFewestRows()
+        => BlockRows == 1 && ColumnOffset == 0 && Columns == ScaleColumns * BlockColumns
+            ? this with { Rows = 1, Columns = Rows * Columns, ScaleRows = 1, ScaleColumns = ScaleRows * ScaleColumns, RowOffset = 0 }
+            : this;
+
     /// <summary>The first column of a block, cut at the matrix.</summary>
     public long ColumnOf(long scaleColumn) => Math.Clamp(scaleColumn * BlockColumns - ColumnOffset, 0, Columns);
 
