@@ -167,12 +167,20 @@ internal static unsafe class BlockRuns<T, TSource, TLanes>
         T* source, byte* codes, in ScaleGrid grid, long firstBlock, int count, float* scales, float minScale, byte* stage)
         where TFormat : struct, IHostFormat
     {
-        if (typeof(T) == typeof(BFloat16) && typeof(TLanes) == typeof(Lanes512) && BFloat16Groups<TFormat>.IsSupported)
+        if (LeavesLines)
         {
-            int whole = (int)grid.WholeBlocks(firstBlock, count, BFloat16Groups<TFormat>.Length);
-            BFloat16Groups<TFormat>.Quantize((ushort*)source, codes, whole, scales, minScale, stage != null);
-            source += whole * BFloat16Groups<TFormat>.Length;
-            codes += whole * BFloat16Groups<TFormat>.Length;
+            int whole = (int)grid.WholeBlocks(firstBlock, count, DividedGroups<T, TSource, TFormat>.Length);
+            if (typeof(T) == typeof(BFloat16) && BFloat16Groups<TFormat>.IsSupported)
+            {
+                BFloat16Groups<TFormat>.Quantize((ushort*)source, codes, whole, scales, minScale, stage != null);
+            }
+            else
+            {
+                DividedGroups<T, TSource, TFormat>.Quantize(source, codes, whole, scales, minScale, stage != null);
+            }
+
+            source += whole * DividedGroups<T, TSource, TFormat>.Length;
+            codes += whole * DividedGroups<T, TSource, TFormat>.Length;
             scales += whole;
             firstBlock += whole;
             count -= whole;

@@ -75,7 +75,7 @@ internal readonly unsafe struct QuantizeWork<T, TSource, TFormat, TLanes>(T* sou
         long items;
         for (long item = begin; item < end; item += items)
         {
-            items = Math.Min(Math.Min(end - item, ItemsPerRow - item % ItemsPerRow), int.MaxValue / blocksPerItem);
+            items = Math.Min(Math.Min(end - item, ItemsPerRow - item % ItemsPerRow), Math.Max(1, int.MaxValue / (blocksPerItem * grid.BlockColumns)));
             Strip strip = StripOf(item, items);
             BlockRuns<T, TSource, TLanes>.Quantize<TFormat>(
                 source + strip.Start, codes + strip.Start, grid, strip.FirstBlock, strip.Count, scales + strip.Scales, minScale, stage);
