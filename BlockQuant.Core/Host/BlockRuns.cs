@@ -13,6 +13,9 @@ internal static unsafe class BlockRuns<T, TSource, TLanes>
     where TSource : struct, ILaneSource<T>
     where TLanes : unmanaged, ILanes<TLanes>
 {
+    /// <summary>Columns of the usual block.</summary>
+    private const int GroupLength = 128;
+
     private const int MagnitudeMask = 0x7FFF_FFFF;
     private const int WordMagnitudesMask = 0x7FFF_7FFF;
 
@@ -33,8 +36,15 @@ internal static unsafe class BlockRuns<T, TSource, TLanes>
     [MethodImpl(MethodImplOptions.AggressiveOptimization | MethodImplOptions.NoInlining)]
     public static void MaxMagnitude(T* source, in ScaleGrid grid, long firstBlock, int count, TLanes* amax, long ahead)
     {
-        long column = grid.ColumnOf(firstBlock);
-        for (int block = 0; block < count; block++)
+        int whole = (int)grid.WholeBlocks(firstBlock, count, GroupLength);
+        for (int block = 0; block < whole; block++)
+        {
+            amax[block] = LargerOf(amax[block], LargestOfGroup(source, ahead));
+            source += GroupLength;
+        }
+
+        long column = grid.ColumnOf(firstBlock + whole);
+        for (int block = whole; block < count; block++)
         {
             long end = grid.ColumnOf(firstBlock + block + 1);
             amax[block] = Larger(source, end - column, amax[block], ahead);
@@ -50,7 +60,7 @@ internal static unsafe class BlockRuns<T, TSource, TLanes>
     {
         for (int block = 0; block < count; block++)
         {
-            scales[block] = BlockScale.Of<TFormat>(Largest(amax[block]), minScale);
+            scales[block] = BlockScale.Of<TFormat>(Largest(InUpperBits(amax[block])), minScale);
         }
     }
 
@@ -282,8 +292,33 @@ internal static unsafe class BlockRuns<T, TSource, TLanes>
             larger = LargerOf(larger, Magnitudes(source + length - step));
         }
 
-        return TLanes.Max(amax, UnusedBits == 0 ? larger : TLanes.Max(larger, larger << UnusedBits));
+        return TLanes.Max(amax, InUpperBits(larger));
     }
+
+    /// <summary>The magnitudes of <see cref="GroupLength"/> elements.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private static TLanes LargestOfGroup(T* source, long ahead)
+    {
+        int step = TLanes.Count * sizeof(int) / sizeof(T);
+        TLanes larger = default;
+        for (int index = 0; index < GroupLength; index += 4 * step)
+        {
+            for (int line = 0; line < 4 * step * sizeof(T); line += LineStream.Line)
+            {
+                HostVectors.Prefetch((byte*)(source + index) + ahead + line);
+            }
+
+            larger = LargerOf(larger, LargerOf(
+                LargerOf(Magnitudes(source + index), Magnitudes(source + index + step)),
+                LargerOf(Magnitudes(source + index + 2 * step), Magnitudes(source + index + 3 * step))));
+        }
+
+        return larger;
+    }
+
+    /// <summary>The larger of two elements in the upper bits of a lane that holds two.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private static TLanes InUpperBits(TLanes larger) => UnusedBits == 0 ? larger : TLanes.Max(larger, larger << UnusedBits);
 
     [MethodImpl(MethodImplOptions.NoInlining)]
     private static int LargestOfFew(T* source, long length)
