@@ -26,6 +26,7 @@ internal static unsafe class DividedGroups<T, TSource, TFormat>
     public static void Quantize(T* source, byte* codes, int count, float* scales, float minScale, bool streamed)
     {
         Vector512<byte> places = Places;
+        Float8Rounding rounding = Float8Rounding.Load();
         var lines = new JoinedLines(codes, streamed, null);
         float scale = count > 0 ? BlockScale.Of<TFormat>(Largest(source), minScale) : 0f;
         for (int group = 0; group < count; group++)
@@ -34,17 +35,15 @@ internal static unsafe class DividedGroups<T, TSource, TFormat>
             float nextScale = BlockScale.Of<TFormat>(Largest(next), minScale);
             HostVectors.Prefetch(scales + group + HostVectors.StreamAhead / (Length * sizeof(T)));
             scales[group] = scale;
-            if (float.IsFinite(scale))
+            Lanes512 divisor = Lanes512.Create(BitConverter.SingleToInt32Bits(scale));
+            Vector512<byte> first = Encode(source, divisor, places, rounding, HostVectors.StreamAhead);
+            Vector512<byte> second = Encode(source + JoinedLines.Length, divisor, places, rounding, HostVectors.StreamAhead);
+            if (!float.IsFinite(scale))
             {
-                Lanes512 divisor = Lanes512.Create(BitConverter.SingleToInt32Bits(scale));
-                lines.Store(
-                    Encode(source, divisor, places, HostVectors.StreamAhead), Encode(source + JoinedLines.Length, divisor, places, HostVectors.StreamAhead));
-            }
-            else
-            {
-                lines.Store(Vector512.Create(TFormat.NotFinite), Vector512.Create(TFormat.NotFinite));
+                first = second = Vector512.Create(TFormat.NotFinite);
             }
 
+            lines.Store(first, second);
             source = next;
             scale = nextScale;
         }
@@ -58,20 +57,20 @@ internal static unsafe class DividedGroups<T, TSource, TFormat>
     public static void Encode(T* source, byte* codes, int count, float* scales, bool streamed, long ahead, byte* leftBefore, byte* left)
     {
         Vector512<byte> places = Places;
+        Float8Rounding rounding = Float8Rounding.Load();
         var lines = new JoinedLines(codes, streamed, leftBefore);
         for (int group = 0; group < count; group++)
         {
             float scale = scales[group];
             Lanes512 divisor = Lanes512.Create(BitConverter.SingleToInt32Bits(scale));
-            if (float.IsFinite(scale))
+            Vector512<byte> first = Encode(source, divisor, places, rounding, ahead);
+            Vector512<byte> second = Encode(source + JoinedLines.Length, divisor, places, rounding, ahead);
+            if (!float.IsFinite(scale))
             {
-                lines.Store(Encode(source, divisor, places, ahead), Encode(source + JoinedLines.Length, divisor, places, ahead));
-            }
-            else
-            {
-                lines.Store(Vector512.Create(TFormat.NotFinite), Vector512.Create(TFormat.NotFinite));
+                first = second = Vector512.Create(TFormat.NotFinite);
             }
 
+            lines.Store(first, second);
             source += Length;
         }
 
@@ -92,15 +91,22 @@ internal static unsafe class DividedGroups<T, TSource, TFormat>
     private static Lanes512 Magnitude(T* source) => Load(source) & Lanes512.Create(MagnitudeMask);
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    private static Vector512<byte> Encode(T* source, Lanes512 divisor, Vector512<byte> places, long ahead)
-        => Lanes512.LowBytes(
-            Encode(source, divisor, ahead), Encode(source + 16, divisor, ahead), Encode(source + 32, divisor, ahead), Encode(source + 48, divisor, ahead), places);
+    private static Vector512<byte> Encode(T* source, Lanes512 divisor, Vector512<byte> places, in Float8Rounding rounding, long ahead)
+    {
+        Lanes512 first = Divide(source, divisor, ahead);
+        Lanes512 second = Divide(source + 16, divisor, ahead);
+        Lanes512 third = Divide(source + 32, divisor, ahead);
+        Lanes512 fourth = Divide(source + 48, divisor, ahead);
+        return typeof(TFormat) == typeof(HostFloat8)
+            ? rounding.Encode(first.AsSingle(), second.AsSingle(), third.AsSingle(), fourth.AsSingle())
+            : Lanes512.LowBytes(TFormat.Encode(first), TFormat.Encode(second), TFormat.Encode(third), TFormat.Encode(fourth), places);
+    }
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    private static Lanes512 Encode(T* source, Lanes512 divisor, long ahead)
+    private static Lanes512 Divide(T* source, Lanes512 divisor, long ahead)
     {
         HostVectors.Prefetch((byte*)source + ahead);
-        return TFormat.Encode(Lanes512.DivideSingle(Load(source), divisor));
+        return Lanes512.DivideSingle(Load(source), divisor);
     }
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]

@@ -121,7 +121,7 @@ internal readonly struct Float8LaneFormat : ILaneSource<Float8E4M3>, ILaneTarget
 
     // 2^20 in the exponent. The code of a count n beside an exponent E is n + 8·(E - 121), and the shifted sum gives n + 8·(E + 20):
     // less 8·141, which in a byte is 152 more. It is even, so ties still go to even counts.
-    private const int RounderBits = (20 << 23) + 152;
+    internal const int RounderBits = (20 << 23) + 152;
 
     public static float Load(Float8E4M3 value) => Float8Codec.Decode(value.Bits);
 

@@ -11,6 +11,9 @@ internal readonly struct Lanes512(Vector512<int> value) : ILanes<Lanes512>
 
     public static int Count => Vector512<int>.Count;
 
+    /// <summary>The lanes as float32.</summary>
+    public Vector512<float> AsSingle() => value.AsSingle();
+
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static Lanes512 Create(int value) => new(Vector512.Create(value));
 
