@@ -5,6 +5,7 @@ namespace BlockQuant.Tests.Host;
 /// <summary>Codes that vectors decode 64 at once where they are widest: the product of every code and its scale, rounded once, bit for bit.</summary>
 internal sealed class DecodedGroupsTests
 {
+    private const int Around = 64;
     private const byte Untouched = 0xEE;
     private const int CodeCount = 256;
 
@@ -74,13 +75,13 @@ internal sealed class DecodedGroupsTests
 
         byte[] Dequantize(VectorWidth width)
         {
-            byte[] output = GC.AllocateArray<byte>((codes.Length + 128) * sizeof(T), pinned: true);
+            byte[] output = GC.AllocateArray<byte>((codes.Length + 3 * Around) * sizeof(T), pinned: true);
             output.AsSpan().Fill(Untouched);
             fixed (byte* source = codes)
             fixed (float* sourceScales = scales)
             fixed (byte* target = output)
             {
-                HostQuantizer.Of(element, format, width).Dequantize(source, sourceScales, target + offset * sizeof(T), grid);
+                HostQuantizer.Of(element, format, width).Dequantize(source, sourceScales, target + (Around + offset) * sizeof(T), grid);
             }
 
             return output;

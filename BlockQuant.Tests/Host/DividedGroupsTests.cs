@@ -7,6 +7,7 @@ namespace BlockQuant.Tests.Host;
 internal sealed class DividedGroupsTests
 {
     private const int Group = 128;
+    private const int Around = 64;
     private const byte Untouched = 0xEE;
 
     [Test]
@@ -60,13 +61,13 @@ internal sealed class DividedGroupsTests
 
         (byte[] Codes, float[] Scales) Quantize(VectorWidth width)
         {
-            var found = (Codes: GC.AllocateArray<byte>(x.Length + 128, pinned: true), Scales: new float[scaleRows * scaleColumns]);
+            var found = (Codes: GC.AllocateArray<byte>(x.Length + 3 * Around, pinned: true), Scales: new float[scaleRows * scaleColumns]);
             found.Codes.AsSpan().Fill(Untouched);
             fixed (T* source = x)
             fixed (byte* target = found.Codes)
             fixed (float* targetScales = found.Scales)
             {
-                HostQuantizer.Of(element, format, width).Quantize((byte*)source, target + address, targetScales, grid);
+                HostQuantizer.Of(element, format, width).Quantize((byte*)source, target + Around + address, targetScales, grid);
             }
 
             return found;
