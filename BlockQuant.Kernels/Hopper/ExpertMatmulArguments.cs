@@ -11,6 +11,8 @@ internal struct ExpertMatmulArguments
     public int Vector;
     public long RowScales;
     public long RowPitch;
+
+    /// <summary>From one block's scale to the next block's; 0 where the copy engine brings the activations' scales.</summary>
     public long BlockPitch;
     public long WeightScales;
     public int Rows;
@@ -43,7 +45,7 @@ internal struct ExpertMatmulArguments
             Vector = (call.Output | outputPitch) % chunk == 0 ? 1 : 0,
             RowScales = call.ActivationScales,
             RowPitch = call.ScaleRowStride * sizeof(float),
-            BlockPitch = call.ScaleBlockStride * sizeof(float),
+            BlockPitch = BringsScales(call) ? 0 : call.ScaleBlockStride * sizeof(float),
             WeightScales = call.WeightScales,
             Rows = call.Rows,
             Columns = call.N,
@@ -58,11 +60,7 @@ internal struct ExpertMatmulArguments
     }
 
     /// <summary>Rows of a box of activations that the copy engine brings.</summary>
-    public static int BoxRows(in ExpertMatmulCall call)
-    {
-        bool ragged = call.Plan.Kind == HopperKernelKind.GroupedPrefill && call.Plan.TileN == GroupedRaggedKernel.TileN;
-        return ragged ? GroupedRaggedKernel.PieceM : call.Plan.TileM;
-    }
+    public static int BoxRows(in ExpertMatmulCall call) => IsRagged(call) ? GroupedRaggedKernel.PieceM : call.Plan.TileM;
 
     /// <summary>Blocks of the launch, which depend on shapes alone.</summary>
     public static int Blocks(in ExpertMatmulCall call, int multiprocessors)
@@ -71,4 +69,12 @@ internal struct ExpertMatmulArguments
         long tiles = rowTiles * HopperKernels.Tiles(call.N, call.Plan.TileN);
         return call.Plan.Kind == HopperKernelKind.BatchedDecode ? checked((int)tiles) : (int)Math.Min(tiles, multiprocessors);
     }
+
+    // As for MatmulArguments: 16 bytes of each row at a time. Only the ragged kernel leaves that to the copy engine.
+    private static bool BringsScales(in ExpertMatmulCall call) =>
+        IsRagged(call) && call.ScaleBlockStride == 1 && HopperKernels.Tiles(call.K, 128) % ScaleSlots.Blocks == 0
+        && ((call.ActivationScales | call.WeightScales | call.ScaleRowStride * sizeof(float)) & 15) == 0;
+
+    private static bool IsRagged(in ExpertMatmulCall call) =>
+        call.Plan.Kind == HopperKernelKind.GroupedPrefill && call.Plan.TileN == GroupedRaggedKernel.TileN;
 }

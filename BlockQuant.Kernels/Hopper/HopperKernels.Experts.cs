@@ -30,10 +30,16 @@ internal sealed unsafe partial class HopperKernels
     public void Matmul(in ExpertMatmulCall call, IntPtr stream)
     {
         var matmul = ExpertMatmulArguments.Of(call);
-        byte* space = stackalloc byte[2 * sizeof(TensorMap) + 63];
+        byte* space = stackalloc byte[3 * sizeof(TensorMap) + 63];
         var maps = (TensorMap*)(((nint)space + 63) & ~63);
         TensorMap.EncodeBytes(maps, call.Activations, call.Rows, call.K, call.K, ExpertMatmulArguments.BoxRows(call));
         TensorMap.EncodeBytes(maps + 1, call.Weights, (long)call.Experts * call.N, call.K, call.K, call.Plan.TileN);
+        if (matmul.BlockPitch == 0)
+        {
+            TensorMap.EncodeScales(
+                maps + 2, call.ActivationScales, call.Rows, Tiles(call.K, 128), matmul.RowPitch, ExpertMatmulArguments.BoxRows(call),
+                ScaleSlots.Blocks);
+        }
         // The kernel that sorts rows itself has two parameters fewer: of the pointers the driver reads no more than it takes.
         bool sorts = call.Plan.Kind == HopperKernelKind.BatchedDecode;
         void* last = call.Plan.Kind == HopperKernelKind.GroupedDecode ? &matmul.OutputRows : &matmul.GroupM;
@@ -42,7 +48,7 @@ internal sealed unsafe partial class HopperKernels
             &matmul.Output, &matmul.OutputPitch, &matmul.OutputType, &matmul.Vector, &matmul.RowScales, &matmul.RowPitch,
             &matmul.BlockPitch, &matmul.WeightScales, &matmul.Rows, &matmul.Columns, &matmul.Depth,
             sorts ? &matmul.Ids : &matmul.Ends, sorts ? &matmul.Experts : &matmul.TileOffsets, sorts ? maps : &matmul.Experts,
-            sorts ? maps + 1 : last, maps, maps + 1,
+            sorts ? maps + 1 : last, maps, maps + 1, maps + 2,
         };
         Launch(HopperKernel.IndexOf(call.Plan), ExpertMatmulArguments.Blocks(call, multiprocessors), 1, arguments, stream);
     }

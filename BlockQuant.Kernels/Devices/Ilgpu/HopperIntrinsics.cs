@@ -230,7 +230,7 @@ internal static partial class Wgmma
         => throw new NotSupportedException();
 
     public static partial TAcc MultiplyRowPairs<TAcc>(
-        TAcc acc, int a, int b, int nextA, int nextB, int release, int rowScales, int nextRowScales, int weightScale)
+        TAcc acc, int a, int b, int nextA, int nextB, int release, int rowScales, int nextRowScales, int weightScale, int scalePitch)
         where TAcc : unmanaged
         => throw new NotSupportedException();
 }

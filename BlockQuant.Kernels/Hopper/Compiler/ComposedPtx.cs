@@ -129,11 +129,12 @@ internal static partial class ComposedPtx
     private static string MultiplyRowPairs(string[][] arguments, string[] result)
     {
         const int FirstFields = 64;
+        int pitch = int.Parse(arguments[9][0]);
         var (acc, release, weightScale) = (arguments[0], arguments[5][0], arguments[8][0]);
         var text = new StringBuilder("{ .reg .b64 a<4>, b<4>, c<4>, e<4>; .reg .pred on; .reg .f32 w, s<4>; setp.eq.b32 on, 0, 0;\n");
         text.Append($"ld.shared.f32 w, [{weightScale}]; ");
         for (int part = 0; part < 2; part++)
-            text.Append($"ld.shared.f32 s{2 * part}, [{arguments[6 + part][0]}]; ld.shared.f32 s{2 * part + 1}, [{arguments[6 + part][0]}+32]; ");
+            text.Append($"ld.shared.f32 s{2 * part}, [{arguments[6 + part][0]}]; ld.shared.f32 s{2 * part + 1}, [{arguments[6 + part][0]}+{8 * pitch}]; ");
         text.Append("mul.f32 s0, s0, w; mul.f32 s1, s1, w; mul.f32 s2, s2, w; mul.f32 s3, s3, w;\n");
         Descriptors(text, "a", arguments[1][0], 4);
         Descriptors(text, "b", arguments[2][0], 4);

@@ -66,12 +66,13 @@ internal static partial class Wgmma
     /// <param name="nextA">Descriptor (low word) of the other activation rows.</param>
     /// <param name="nextB">Descriptor (low word) of the other weight rows.</param>
     /// <param name="release">Barrier that each lane arrives at when the stage is no longer read.</param>
-    /// <param name="rowScales">Shared address of the scale of this lane's first row; its second row's is 32 bytes on.</param>
+    /// <param name="rowScales">Shared address of the scale of this lane's first row; its second row is eight further on.</param>
     /// <param name="nextRowScales">The same of the other rows.</param>
     /// <param name="weightScale">Shared address of the weight block's scale.</param>
+    /// <param name="scalePitch">Bytes from a row's scale to the next row's; a constant.</param>
     [IntrinsicImplementation]
     public static partial TAcc MultiplyRowPairs<TAcc>(
-        TAcc acc, int a, int b, int nextA, int nextB, int release, int rowScales, int nextRowScales, int weightScale)
+        TAcc acc, int a, int b, int nextA, int nextB, int release, int rowScales, int nextRowScales, int weightScale, int scalePitch)
         where TAcc : unmanaged;
 
     /// <summary>

@@ -34,17 +34,20 @@ internal static class GroupedRaggedKernel
     private const int WarpStagingBytes = 2048;
     private const int StagingOffset = Stages * StageBytes;
 
-    // The scales of a stage: one for each row, then the weight block's.
-    private const int WeightScaleOffset = MaxTileM * 4;
-    private const int ScaleBytes = WeightScaleOffset + 16;
+    // Slots as ScaleSlots describes them, each of all rows, then of the weight block.
+    private const int WeightScaleOffset = MaxTileM * ScaleSlots.RowBytes;
+    private const int SlotBytes = WeightScaleOffset + 128;
+    private const int Slots = 2;
     private const int ScaleOffset = StagingOffset + 8 * WarpStagingBytes;
-    private const int BarrierOffset = ScaleOffset + Stages * ScaleBytes;
+    private const int BarrierOffset = ScaleOffset + Slots * SlotBytes;
 
     public static void Run(
         long output, long outputPitch, int outputType, int vector, long rowScales, long rowPitch, long blockPitch, long weightScales,
         int rows, int columns, int depth, long ends, long tileOffsets, int experts, int groupM)
     {
-        int shared = Enter();
+        // Where the copy engine brings the scales, there is no pitch for lanes to bring them by.
+        bool engine = blockPitch == 0;
+        int shared = Enter(engine);
         int blocks = Pin.Int32((depth + 127) >> 7);
         int tilesN = Pin.Int32((columns + TileN - 1) / TileN);
         int tiles = Pin.Int32(ExpertTile.RowTiles(tileOffsets, experts) * tilesN);
@@ -54,8 +57,8 @@ internal static class GroupedRaggedKernel
             Warpgroup.ReleaseRegisters(40);
             int loader = Warpgroup.Warp();
             if (loader == 0)
-                LoadOperands(shared, columns, blocks, tiles, tilesN, ends, tileOffsets, experts, groupM);
-            else if (loader < 3)
+                LoadOperands(shared, engine, weightScales, columns, blocks, tiles, tilesN, ends, tileOffsets, experts, groupM);
+            else if (loader < 3 && !engine)
             {
                 LoadScales(
                     (loader - 1) * 128, shared, rowScales, rowPitch, blockPitch, weightScales, blocks, tiles, tilesN, ends, tileOffsets, experts,
@@ -70,7 +73,8 @@ internal static class GroupedRaggedKernel
         int warpRow = Pin.Int32((warp & 3) * 16);
         int operandA = Pin.Int32(Wgmma.Descriptor(shared)), operandB = Pin.Int32(Wgmma.Descriptor(shared + WeightOffset));
         int ownA = Pin.Int32(operandA + half * (PieceBytes / 16)), ownB = Pin.Int32(operandB + half * (PieceBytes / 16));
-        int scales = Pin.Int32(shared + ScaleOffset + (warpRow + (lane >> 2)) * 4), ownScales = Pin.Int32(scales + half * PieceM * 4);
+        int scales = Pin.Int32(shared + ScaleOffset + (warpRow + (lane >> 2)) * ScaleSlots.RowBytes);
+        int ownScales = Pin.Int32(scales + half * PieceM * ScaleSlots.RowBytes);
         int weightScale = Pin.Int32(shared + ScaleOffset + WeightScaleOffset);
         int turn = 0;
         for (int tile = Grid.IdxX; tile < tiles; tile = ExpertTile.Next(tile))
@@ -82,11 +86,11 @@ internal static class GroupedRaggedKernel
             {
                 for (; turn < end; turn++)
                 {
-                    int stage = turn & Stages - 1, offset = stage * (StageBytes / 16), slot = stage * ScaleBytes;
+                    int stage = turn & Stages - 1, offset = stage * (StageBytes / 16), slot = Slot(turn);
                     MBarrier.Wait(full + stage * 8, turn / Stages & 1);
                     acc = Wgmma.MultiplyRowPairs(
                         acc, ownA + offset, operandB + offset, ownA + offset + 2 * (PieceBytes / 16), operandB + offset, empty + stage * 8,
-                        ownScales + slot, ownScales + slot + 2 * PieceM * 4, weightScale + slot);
+                        ownScales + slot, ownScales + slot + 2 * PieceM * ScaleSlots.RowBytes, weightScale + slot, ScaleSlots.RowBytes);
                 }
             }
             else if (pieces == 3)
@@ -94,11 +98,11 @@ internal static class GroupedRaggedKernel
                 var three = default(Acc96);
                 for (; turn < end; turn++)
                 {
-                    int stage = turn & Stages - 1, offset = stage * (StageBytes / 16), slot = stage * ScaleBytes;
+                    int stage = turn & Stages - 1, offset = stage * (StageBytes / 16), slot = Slot(turn);
                     MBarrier.Wait(full + stage * 8, turn / Stages & 1);
                     three = Wgmma.MultiplyRowPairs(
                         three, ownA + offset, operandB + offset, operandA + offset + 2 * (PieceBytes / 16), ownB + offset, empty + stage * 8,
-                        ownScales + slot, scales + slot + 2 * PieceM * 4, weightScale + slot);
+                        ownScales + slot, scales + slot + 2 * PieceM * ScaleSlots.RowBytes, weightScale + slot, ScaleSlots.RowBytes);
                 }
                 acc.Low = three.Low;
                 acc.High.Low = three.High;
@@ -108,10 +112,10 @@ internal static class GroupedRaggedKernel
                 var two = default(Acc64);
                 for (; turn < end; turn++)
                 {
-                    int stage = turn & Stages - 1, offset = stage * (StageBytes / 16), slot = stage * ScaleBytes;
+                    int stage = turn & Stages - 1, offset = stage * (StageBytes / 16), slot = Slot(turn);
                     MBarrier.Wait(full + stage * 8, turn / Stages & 1);
                     two = Wgmma.MultiplyRows(
-                        two, ownA + offset, operandB + offset, empty + stage * 8, ownScales + slot, weightScale + slot, 4, 128);
+                        two, ownA + offset, operandB + offset, empty + stage * 8, ownScales + slot, weightScale + slot, ScaleSlots.RowBytes, 128);
                 }
                 acc.Low = two;
             }
@@ -120,10 +124,10 @@ internal static class GroupedRaggedKernel
                 var one = default(Acc32);
                 for (; turn < end; turn++)
                 {
-                    int stage = turn & Stages - 1, offset = stage * (StageBytes / 16), slot = stage * ScaleBytes;
+                    int stage = turn & Stages - 1, offset = stage * (StageBytes / 16), slot = Slot(turn);
                     MBarrier.Wait(full + stage * 8, turn / Stages & 1);
                     one = Wgmma.MultiplyRows(
-                        one, operandA + offset, ownB + offset, empty + stage * 8, scales + slot, weightScale + slot, 4, 128);
+                        one, operandA + offset, ownB + offset, empty + stage * 8, scales + slot, weightScale + slot, ScaleSlots.RowBytes, 128);
                 }
                 acc.High.Low = one;
             }
@@ -144,11 +148,15 @@ internal static class GroupedRaggedKernel
         }
     }
 
+    // Where in the slots the scales are of the block of K that comes in a turn.
+    private static int Slot(int turn) => (turn / ScaleSlots.Blocks & Slots - 1) * SlotBytes + (turn & ScaleSlots.Blocks - 1) * 4;
+
     private static int Pieces(ExpertTile place) => Pin.Int32((place.End - place.Row + PieceM - 1) / PieceM);
 
     // One warp: the operands of every stage, by the copy engine.
     private static void LoadOperands(
-        int shared, int columns, int blocks, int tiles, int tilesN, long ends, long tileOffsets, int experts, int groupM)
+        int shared, bool scales, long weightScales, int columns, int blocks, int tiles, int tilesN, long ends, long tileOffsets, int experts,
+        int groupM)
     {
         int full = shared + BarrierOffset, empty = full + Stages * 8;
         long mapA = Tma.MapA(), mapB = Tma.MapB();
@@ -157,26 +165,36 @@ internal static class GroupedRaggedKernel
         {
             var place = ExpertTile.Locate(tile, tilesN, PieceM, TileN, groupM, ends, tileOffsets, experts);
             int weightRow = Pin.Int32(place.Expert * columns + place.Column), pieces = Pieces(place);
+            long weight = Pin.Int64(weightScales + ((long)place.Expert * tilesN + (place.Column >> 7)) * blocks * 4);
             for (int block = 0; block < blocks; block++, turn++)
             {
                 int stage = turn & Stages - 1, barrier = full + stage * 8, target = shared + stage * StageBytes;
                 MBarrier.Wait(empty + stage * 8, turn / Stages & 1 ^ 1);
-                MBarrier.ArriveExpect(barrier, pieces * PieceBytes + TileN * 128);
+                bool brings = scales && (block & ScaleSlots.Blocks - 1) == 0;
+                int scaleBytes = brings ? pieces * PieceM * ScaleSlots.RowBytes + ScaleSlots.RowBytes : 0;
+                MBarrier.ArriveExpect(barrier, pieces * PieceBytes + TileN * 128 + scaleBytes);
                 Tma.Load(target + WeightOffset, mapB, block * 128, weightRow, barrier);
                 for (int piece = 0; piece < pieces; piece++)
                     Tma.Load(target + piece * PieceBytes, mapA, block * 128, place.Row + piece * PieceM, barrier);
+                if (!brings)
+                    continue;
+                int slot = shared + ScaleOffset + Slot(turn);
+                for (int piece = 0; piece < pieces; piece++)
+                    Tma.Load(slot + piece * PieceM * ScaleSlots.RowBytes, Tma.MapOfScales(), block, place.Row + piece * PieceM, barrier);
+                Tma.Load16(slot + WeightScaleOffset, weight + block * 4, barrier);
             }
         }
     }
 
-    // Two other warps: the scales of every stage, each those of 128 rows from `first` on. Copies of 4 bytes serve either layout.
+    // Where the copy engine does not bring the scales, two other warps do by copies of 4 bytes, each those of 128 rows from `first` on.
     private static void LoadScales(
         int first, int shared, long rowScales, long rowPitch, long blockPitch, long weightScales, int blocks, int tiles, int tilesN,
         long ends, long tileOffsets, int experts, int groupM)
     {
         int full = shared + BarrierOffset, empty = full + Stages * 8;
         int lane = Pin.Int32(Group.IdxX & 31);
-        int scales = Pin.Int32(shared + ScaleOffset + (first + lane) * 4), weightTarget = Pin.Int32(shared + ScaleOffset + WeightScaleOffset);
+        int scales = Pin.Int32(shared + ScaleOffset + (first + lane) * ScaleSlots.RowBytes);
+        int weightTarget = Pin.Int32(shared + ScaleOffset + WeightScaleOffset);
         int leader = Pin.Int32(first + lane == 0 ? 1 : 0);
         int turn = 0;
         for (int tile = Grid.IdxX; tile < tiles; tile = ExpertTile.Next(tile))
@@ -192,13 +210,13 @@ internal static class GroupedRaggedKernel
             int present = Pin.Int32(place.End - place.Row > first ? 1 : 0);
             for (int block = 0; block < blocks; block++, turn++)
             {
-                int stage = turn & Stages - 1, target = scales + stage * ScaleBytes;
+                int stage = turn & Stages - 1, target = scales + Slot(turn);
                 MBarrier.Wait(empty + stage * 8, turn / Stages & 1 ^ 1);
                 AsyncCopy.Copy4(target, scale, present);
-                AsyncCopy.Copy4(target + 128, scale + second, present);
-                AsyncCopy.Copy4(target + 256, scale + third, present);
-                AsyncCopy.Copy4(target + 384, scale + fourth, present);
-                AsyncCopy.Copy4(weightTarget + stage * ScaleBytes, weight, leader);
+                AsyncCopy.Copy4(target + 32 * ScaleSlots.RowBytes, scale + second, present);
+                AsyncCopy.Copy4(target + 64 * ScaleSlots.RowBytes, scale + third, present);
+                AsyncCopy.Copy4(target + 96 * ScaleSlots.RowBytes, scale + fourth, present);
+                AsyncCopy.Copy4(weightTarget + Slot(turn), weight, leader);
                 MBarrier.ArriveAfterCopies(full + stage * 8);
                 scale += blockPitch;
                 weight += 4;
@@ -206,13 +224,13 @@ internal static class GroupedRaggedKernel
         }
     }
 
-    private static int Enter()
+    private static int Enter(bool engine)
     {
         int shared = Shared.Base();
         int full = shared + BarrierOffset;
         if (Group.IdxX == 0)
         {
-            StageBarriers.Initialize(Stages, full, 65, full + Stages * 8);
+            StageBarriers.Initialize(Stages, full, engine ? 1 : 65, full + Stages * 8);
             MBarrier.PublishInitialization();
         }
         Warpgroup.Sync(0, Threads);

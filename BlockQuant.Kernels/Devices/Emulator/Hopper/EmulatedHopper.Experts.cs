@@ -12,11 +12,12 @@ internal sealed partial class EmulatedHopper
         int blocks = (call.K + 127) / 128, outputBytes = call.N * call.ElementBytes;
         var activations = new MemoryRegion("activations", call.Activations, call.Rows, call.K, call.K);
         var weights = new MemoryRegion("weights", call.Weights, (long)call.Experts * call.N, call.K, call.K);
+        var scales = ActivationScales(call.ActivationScales, call.Rows, blocks, call.ScaleRowStride, call.ScaleBlockStride);
         List<MemoryRegion> regions =
         [
             activations,
             weights,
-            ActivationScales(call.ActivationScales, call.Rows, blocks, call.ScaleRowStride, call.ScaleBlockStride),
+            scales,
             new MemoryRegion("weight scales", call.WeightScales, (long)call.Experts * ((call.N + 127) / 128), blocks * 4, blocks * 4),
             new MemoryRegion("output", call.Output, call.Rows, outputBytes, outputBytes, IsWritable: true),
         ];
@@ -31,8 +32,13 @@ internal sealed partial class EmulatedHopper
         }
         if (call.OutputRows != 0)
             regions.Add(new MemoryRegion("output rows", call.OutputRows, 1, call.Rows * 4, call.Rows * 4));
+        int boxRows = ExpertMatmulArguments.BoxRows(call);
         var memory = new AddressSpace(
-            regions, [new BoxMap(activations, ExpertMatmulArguments.BoxRows(call)), new BoxMap(weights, call.Plan.TileN)]);
+            regions,
+            [
+                new BoxMap(activations, boxRows), new BoxMap(weights, call.Plan.TileN),
+                new BoxMap(scales, boxRows, sizeof(float), ScaleSlots.RowBytes),
+            ]);
 
         var matmul = ExpertMatmulArguments.Of(call);
         object[] own = call.Plan.Kind switch

@@ -68,8 +68,8 @@ internal sealed partial class EmulatedHopper(EmulatorAccelerator accelerator, in
         return new AddressSpace(
             [activations, weights, activationScales, weightScales, .. others],
             [
-                new BoxMap(activations, MatmulArguments.ActivationBox(call)), new BoxMap(weights, MatmulArguments.WeightBox(call.Plan)), .. maps,
-                new BoxMap(activationScales, PrefillRing.TileM, sizeof(float), ScaleSlots.RowBytes),
+                new BoxMap(activations, MatmulArguments.ActivationBox(call)), new BoxMap(weights, MatmulArguments.WeightBox(call.Plan)),
+                new BoxMap(activationScales, PrefillRing.TileM, sizeof(float), ScaleSlots.RowBytes), .. maps,
             ]);
     }
 

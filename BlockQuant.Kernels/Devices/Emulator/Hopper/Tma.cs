@@ -16,9 +16,9 @@ internal static partial class Tma
 
     public static partial long MapB() => 1;
 
-    public static partial long MapC() => 2;
+    public static partial long MapC() => 3;
 
-    public static partial long MapOfScales() => 3;
+    public static partial long MapOfScales() => 2;
 
     public static partial void Prefetch(long map)
     {

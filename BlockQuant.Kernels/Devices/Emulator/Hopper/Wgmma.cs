@@ -28,12 +28,12 @@ internal static partial class Wgmma
         => AddColumns(acc, a, b, release, tokenScales, weightScale, BlockProduct.Float8);
 
     public static partial TAcc MultiplyRowPairs<TAcc>(
-        TAcc acc, int a, int b, int nextA, int nextB, int release, int rowScales, int nextRowScales, int weightScale)
+        TAcc acc, int a, int b, int nextA, int nextB, int release, int rowScales, int nextRowScales, int weightScale, int scalePitch)
         where TAcc : unmanaged
         => EmulatedLane.AsWarpgroup(
             nameof(MultiplyRowPairs),
             new PairShare<TAcc>(acc, (a, b, nextA, nextB, release), rowScales, nextRowScales, weightScale),
-            AddRowPairs).Acc;
+            lanes => AddRowPairs(lanes, scalePitch)).Acc;
 
     /// <summary><see cref="MultiplyRows"/> of codes of any meaning.</summary>
     internal static TAcc AddRows<TAcc>(
@@ -54,7 +54,7 @@ internal static partial class Wgmma
         => EmulatedLane.AsWarpgroup(
             nameof(MultiplyColumns), new Share<TAcc>(acc, (a, b, release), tokenScales, weightScale), lanes => AddColumns(lanes, values)).Acc;
 
-    private static void AddRowPairs<TAcc>(PairShare<TAcc>[] lanes)
+    private static void AddRowPairs<TAcc>(PairShare<TAcc>[] lanes, int scalePitch)
         where TAcc : unmanaged
     {
         BlockMemory memory = BlockMemory.Own;
@@ -74,7 +74,7 @@ internal static partial class Wgmma
         void Promote(Span<float> fields, BlockProduct product, int lane, int rowScales, int weightScale)
         {
             float weight = memory.Load<float>(weightScale);
-            float upper = memory.Load<float>(rowScales) * weight, lower = memory.Load<float>(rowScales + 32) * weight;
+            float upper = memory.Load<float>(rowScales) * weight, lower = memory.Load<float>(rowScales + 8 * scalePitch) * weight;
             for (int i = 0; i < fields.Length; i++)
                 fields[i] = MathF.FusedMultiplyAdd(product[lane, i], (i & 2) == 0 ? upper : lower, fields[i]);
         }
