@@ -21,6 +21,17 @@ SHAPES = [(4096, 7168), (7168, 2048), (2112, 7168), (24576, 1536), (7168, 16384)
 SUITES = ["dense", "int8", "grouped", "batched"]
 
 
+def sample(extent):
+    """Indices of up to 64 rows or columns, from the first to the last."""
+    return torch.linspace(0, extent - 1, min(extent, 64), device="cuda").round().long()
+
+
+def relative_error(rows, columns, expected, output):
+    """Of a sample of an output, in the root mean square."""
+    found = output[rows][:, columns].double()
+    return ((found - expected).norm() / expected.norm()).item()
+
+
 def dense(m, n, k, copies):
     """The peers of one shape by name."""
     a, weights = fp8(m, k), [fp8(n, k)] * 1
@@ -36,7 +47,21 @@ def dense(m, n, k, copies):
     def tensor_wise(turn):
         return torch._scaled_mm(a, weights[turn % copies].t(), scale_a=one, scale_b=one, out_dtype=torch.bfloat16, use_fast_accum=True)
 
-    return {"cublaslt_block": Peer(block_scaled), "cublaslt_tensor": Peer(tensor_wise)}
+    def values(codes, indices):
+        # By bytes, since PyTorch does not index every type of 8 bits.
+        return codes.view(torch.uint8)[indices].view(torch.float8_e4m3fn).double()
+
+    def scaled(rows, scales):
+        return (rows.unflatten(1, (-1, 128)) * scales.double().unsqueeze(-1)).flatten(1)
+
+    rows, columns = sample(m), sample(n)
+    left, right = values(a, rows), values(weights[0], columns)
+    plain = left @ right.t() * one.double() ** 2
+    by_blocks = scaled(left, row_scales[rows]) @ scaled(right, block_scales[columns // 128]).t()
+    return {
+        "cublaslt_block": Peer(block_scaled, error=partial(relative_error, rows, columns, by_blocks)),
+        "cublaslt_tensor": Peer(tensor_wise, error=partial(relative_error, rows, columns, plain)),
+    }
 
 
 def int8(m, n, k, copies):
@@ -44,7 +69,12 @@ def int8(m, n, k, copies):
         return torch.randn(rows, columns, device="cuda").mul_(38).round_().clamp_(-127, 127).to(torch.int8)
 
     a, weights = codes(m, k), [codes(n, k) for _ in range(copies)]
-    return {"int_mm": Peer(lambda turn: torch._int_mm(a, weights[turn % copies].t()))}
+    rows, columns = sample(m), sample(n)
+    exact = a[rows].double() @ weights[0][columns].double().t()
+    return {
+        "int_mm": Peer(
+            lambda turn: torch._int_mm(a, weights[turn % copies].t()), error=partial(relative_error, rows, columns, exact))
+    }
 
 
 def problems(tokens):

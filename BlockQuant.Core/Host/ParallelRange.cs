@@ -16,8 +16,8 @@ internal static class ParallelRange
 
     /// <summary>How many of so many elements a core takes at a time.</summary>
     /// <remarks>
-    /// Many more than it asks for in advance: where a chunk begins it waits for memory, and what it asked for beyond the end another core fetches again.
-    /// But several chunks for each core.
+    /// Far longer than the distance of prefetches, since a core waits for memory at each chunk's start and what it prefetched past the end is fetched
+    /// again by the core that has the next; still several chunks a core, so that all end together.
     /// </remarks>
     public static long StreamChunk(long elements) => Math.Clamp(elements / (4L * Environment.ProcessorCount), LeastChunk, MostChunk);
 

@@ -27,7 +27,7 @@ internal sealed class FunctionCache<TArgument, TResult>(int places, Func<TArgume
         if (version != 0 && entry.Argument.Equals(argument))
         {
             TResult found = entry.Result;
-            // What was read is of one piece if nobody wrote before it was read to the end.
+            // A sequence lock: an even version that is still the same means that what was copied is of one piece.
             Volatile.ReadBarrier();
             if ((version & 1) == 0 && entry.Version == version)
             {
@@ -36,7 +36,7 @@ internal sealed class FunctionCache<TArgument, TResult>(int places, Func<TArgume
         }
 
         TResult result = function(argument);
-        // Odd while one thread writes; another that comes meanwhile goes without.
+        // An odd version marks a write in progress; a second writer leaves its result unremembered.
         if ((version & 1) == 0 && Interlocked.CompareExchange(ref entry.Version, version + 1, version) == version)
         {
             entry.Argument = argument;

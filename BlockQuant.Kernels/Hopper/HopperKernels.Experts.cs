@@ -40,7 +40,7 @@ internal sealed unsafe partial class HopperKernels
                 maps + 2, call.ActivationScales, call.Rows, Tiles(call.K, 128), matmul.RowPitch, ExpertMatmulArguments.BoxRows(call),
                 ScaleSlots.Blocks);
         }
-        // The kernel that sorts rows itself has two parameters fewer: of the pointers the driver reads no more than it takes.
+        // The kernel that sorts rows itself has two parameters fewer; of the pointers the driver reads as many as a kernel has parameters.
         bool sorts = call.Plan.Kind == HopperKernelKind.BatchedDecode;
         void* last = call.Plan.Kind == HopperKernelKind.GroupedDecode ? &matmul.OutputRows : &matmul.GroupM;
         void** arguments = stackalloc void*[]

@@ -136,7 +136,7 @@ internal sealed unsafe partial class HopperKernels
             SharedBytes = (uint)sharedBytes,
             Stream = stream,
             Attributes = attributes,
-            // A block alone is no cluster, and passes none of its barriers.
+            // Kernels that run without a cluster pass none of its barriers, and need no attribute for it.
             AttributeCount = cluster > 1 ? 2u : 1u,
         };
         CudaDriver.Check(CudaDriver.cuLaunchKernelEx(&launch, Load(kernel).Function, arguments, null));

@@ -33,7 +33,7 @@ internal static class LoraTensorCores
             return "no kernel takes input and weights of these types";
         }
 
-        // Elsewhere a view has no address to ask for.
+        // Only views of CUDA memory have a device address.
         return device.Kind != DeviceKind.Cuda ? "it is no CUDA device" : Obstacle(input, slices, depthMultiple);
     }
 

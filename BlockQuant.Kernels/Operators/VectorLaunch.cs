@@ -67,7 +67,7 @@ internal static class VectorLaunch
         where TCode : unmanaged
         where TOther : unmanaged
     {
-        // Elsewhere a view has no address to ask for.
+        // Only views of CUDA memory have a device address.
         bool aligned = device.Kind == DeviceKind.Cuda
             && (matrix.ScaleRowOffset | matrix.ScaleColumnOffset) == 0
             && ((matrix.Codes.Data.LoadEffectiveAddressAsPtr() | other.LoadEffectiveAddressAsPtr()) & (QuantizeScheduler.Alignment - 1)) == 0;
