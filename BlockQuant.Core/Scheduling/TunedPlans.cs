@@ -1,5 +1,6 @@
 using System.Text.Json;
 using System.Text.Json.Serialization;
+using BlockQuant.Storage;
 
 namespace BlockQuant.Scheduling;
 
@@ -49,6 +50,7 @@ public sealed class TunedPlans
     }
 
     /// <summary>Writes the plans; those that the file has of other devices stay. The file is replaced at once, never half written.</summary>
+    /// <remarks>Of several that save to one file at once the last wins; the plans that another adds meanwhile for its device may be lost.</remarks>
     /// <param name="path">The file.</param>
     /// <exception cref="InvalidDataException">The file exists and is not one of tuned plans.</exception>
     public void Save(string path)
@@ -57,9 +59,17 @@ public sealed class TunedPlans
         devices[Device] = [.. plans
             .Select(pair => new Entry(pair.Key.M, pair.Key.N, pair.Key.K, pair.Value, pair.Key.Format))
             .OrderBy(entry => entry.Format).ThenBy(entry => entry.N).ThenBy(entry => entry.K).ThenBy(entry => entry.M)];
-        string temporary = path + ".new";
-        File.WriteAllText(temporary, JsonSerializer.Serialize(devices, TunedPlansJson.Default.SortedDictionaryStringEntryArray));
-        File.Move(temporary, path, overwrite: true);
+        string temporary = PartialFile.NameFor(path);
+        try
+        {
+            File.WriteAllText(temporary, JsonSerializer.Serialize(devices, TunedPlansJson.Default.SortedDictionaryStringEntryArray));
+            File.Move(temporary, path, overwrite: true);
+        }
+        catch
+        {
+            File.Delete(temporary);
+            throw;
+        }
     }
 
     /// <summary>The plan of a product of activations [m, k] and weights [n, k], or null.</summary>

@@ -13,7 +13,7 @@ namespace BlockQuant.Storage;
 /// <remarks>
 /// Wider elements come first, and the data begins at a multiple of 64 bytes, so every tensor is aligned to its element.
 /// The file appears under its name when <see cref="Complete"/> has found every tensor whole; until then, and if it never
-/// does, an earlier file of that name stays as it is.
+/// does, an earlier file of that name stays as it is. Of several writers of one name the last to complete wins, with a whole file.
 /// </remarks>
 public sealed class SafetensorsWriter : IDisposable
 {
@@ -52,9 +52,9 @@ public sealed class SafetensorsWriter : IDisposable
 
         byte[] header = Header(ordered, metadata);
         this.path = path;
-        partialPath = path + ".partial";
+        partialPath = PartialFile.NameFor(path);
         dataStart = header.Length;
-        file = File.OpenHandle(partialPath, FileMode.Create, FileAccess.Write);
+        file = File.OpenHandle(partialPath, FileMode.CreateNew, FileAccess.Write);
         RandomAccess.Write(file, header, 0);
     }
 

@@ -43,6 +43,26 @@ internal sealed class TunedPlansTests
     }
 
     [Test]
+    public void Saving_at_once_never_leaves_half_a_file()
+    {
+        using var folder = new TemporaryFolder();
+        string path = folder.File("plans.json");
+        var plans = new TunedPlans("a");
+        for (int m = 1; m <= 200; m++)
+        {
+            plans.Set(m, 2, 3, Portable);
+        }
+
+        Parallel.For(0, 50, _ =>
+        {
+            plans.Save(path);
+            TunedPlans.Load(path, "a").Count.Should().Be(200);
+        });
+
+        Directory.GetFiles(Path.GetDirectoryName(path)!).Should().ContainSingle();
+    }
+
+    [Test]
     public void A_file_that_is_not_there_has_no_plans()
         => TunedPlans.Load(Path.Combine(Path.GetTempPath(), Guid.NewGuid().ToString()), "a").Count.Should().Be(0);
 

@@ -3,6 +3,7 @@ using System.Runtime.InteropServices;
 using BlockQuant.Storage;
 using BlockQuant.Tool;
 using BlockQuant.Tool.Conversion;
+using BlockQuant.Tool.Output;
 
 namespace BlockQuant.Tests.Tool;
 
@@ -67,6 +68,70 @@ public sealed class ResumeTests
         ToolRun.Of("quantize", other.Path, Out).ShouldRefuse("holds an unfinished job");
 
         ModelFolder.Snapshot(Out).Should().Equal(before);
+    }
+
+    [Test]
+    public void OneProcessAtATimeWritesAFolder()
+    {
+        Dictionary<string, string> whole = Uninterrupted();
+        using (Begin())
+        {
+            ToolRun.Of("quantize", model.Path, Out).ShouldRefuse($"{Out} is being written by another process");
+            ToolRun.Of("quantize", model.Path, Out, "--block", "64x64").ShouldRefuse("is being written by another process");
+            Directory.GetFiles(Out).Select(Path.GetFileName).Should().BeEquivalentTo(JobManifest.FileName, JobFolder.LockName);
+        }
+
+        // What a killed process leaves of its lock.
+        File.WriteAllBytes(Path.Combine(Out, JobFolder.LockName), []);
+        ToolRun.Of("quantize", model.Path, Out).ShouldSucceed();
+
+        ModelFolder.Snapshot(Out).Should().Equal(whole);
+    }
+
+    [Test]
+    public void OneProcessAtATimeWritesAFile()
+    {
+        string input = Path.Combine(model.Path, ModelFolder.ShardA), output = folder.File("out/file.safetensors");
+        Directory.CreateDirectory(Out);
+        using (OutputLock.Take(output + ".lock", output))
+        {
+            ToolRun.Of("quantize", input, output).ShouldRefuse($"{output} is being written by another process");
+        }
+
+        File.WriteAllBytes(output + ".lock", []);
+        File.WriteAllBytes(output + ".abc.partial", []);
+        ToolRun.Of("quantize", input, output).ShouldSucceed();
+
+        Directory.GetFileSystemEntries(Out).Should().Equal(output);
+    }
+
+    [Test]
+    public void RunsAtOnceLeaveAWholeFolder()
+    {
+        Dictionary<string, string> whole = Uninterrupted();
+        ToolRun[] runs = new ToolRun[4];
+
+        Parallel.For(0, runs.Length, run => runs[run] = ToolRun.Of("quantize", model.Path, Out));
+
+        runs.Should().Contain(run => run.Code == ExitCode.Success).And.OnlyContain(run => run.Code == ExitCode.Success || run.Code == ExitCode.BadInput);
+        ModelFolder.Snapshot(Out).Should().Equal(whole);
+    }
+
+    [Test]
+    public void AFileWrittenTwiceAtOnceIsWhole()
+    {
+        string path = folder.File("small");
+
+        AtomicFile.Write(path, outer =>
+        {
+            outer.Write("first"u8);
+            AtomicFile.Write(path, "second"u8.ToArray());
+            File.ReadAllText(path).Should().Be("second");
+            outer.Write(" and last"u8);
+        });
+
+        File.ReadAllText(path).Should().Be("first and last");
+        Directory.GetFiles(folder.File("."), "small*").Should().ContainSingle();
     }
 
     [Test]
@@ -152,10 +217,13 @@ public sealed class ResumeTests
     }
 
     /// <summary>Leaves the output folder as a job does that was killed before its first file.</summary>
-    private void Interrupt()
+    private void Interrupt() => Begin().Dispose();
+
+    /// <summary>Begins a job in the output folder, as another process does.</summary>
+    private JobFolder Begin()
     {
         using var source = Checkpoint.Open(model.Path);
         ConversionPlan plan = QuantizePlanner.Plan(source, QuantizationScheme.Fp8Block128, RoundingMode.Nearest, new SkipRules([], withDefaults: true));
-        JobFolder.Take(Out, JobManifest.Of(source, plan));
+        return JobFolder.Take(Out, JobManifest.Of(source, plan));
     }
 }

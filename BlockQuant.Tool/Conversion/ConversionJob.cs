@@ -24,7 +24,7 @@ internal sealed class ConversionJob(Checkpoint source, ConversionPlan plan, Tool
 
     /// <summary>Writes the output.</summary>
     /// <param name="output">A folder if the input is one, else a file.</param>
-    /// <exception cref="InputException">The output is there already and is not this job's.</exception>
+    /// <exception cref="InputException">The output is there already and is not this job's, or another process is writing it.</exception>
     public ConversionResult Run(string output)
     {
         RequireApart(source.Path, output);
@@ -48,24 +48,28 @@ internal sealed class ConversionJob(Checkpoint source, ConversionPlan plan, Tool
         }
     }
 
-    private void RunFile(string output)
+    private static void RequireAbsent(string output)
     {
         if (Path.Exists(output))
         {
             throw new InputException($"{output} exists; delete it or choose another name.");
         }
+    }
 
+    private void RunFile(string output)
+    {
+        RequireAbsent(output);
         if (!output.EndsWith(".safetensors", StringComparison.Ordinal))
         {
             throw new InputException($"{output} has no name ending in .safetensors; expected one, because the input is a file.");
         }
 
-        if (Path.GetDirectoryName(Path.GetFullPath(output)) is { } folder)
-        {
-            Directory.CreateDirectory(folder);
-        }
-
-        File.Delete(output + AtomicFile.PartialSuffix);
+        string folder = Path.GetDirectoryName(Path.GetFullPath(output))!;
+        Directory.CreateDirectory(folder);
+        using var writing = OutputLock.Take(output + ".lock", output);
+        // Another process may have finished it before the lock was taken.
+        RequireAbsent(output);
+        PartialFile.RemoveAll(folder, Path.GetFileName(output) + ".");
         console.WithProgress(Path.GetFileName(output), plan.InputBytes, advance =>
         {
             WriteShard(plan.Shards.Single(), output, advance);
@@ -75,12 +79,11 @@ internal sealed class ConversionJob(Checkpoint source, ConversionPlan plan, Tool
 
     private void RunFolder(string output)
     {
-        JobFolder folder = JobFolder.Take(output, JobManifest.Of(source, plan));
+        using var folder = JobFolder.Take(output, JobManifest.Of(source, plan));
         console.WithProgress(plan.Options["command"]!.GetValue<string>(), plan.InputBytes, advance =>
         {
             foreach (ShardPlan shard in plan.Shards)
             {
-                folder.RemovePartial(shard.Name);
                 if (folder.IsFinished(shard))
                 {
                     resumed++;

@@ -4,19 +4,25 @@ using BlockQuant.Tool.Output;
 namespace BlockQuant.Tool.Conversion;
 
 /// <summary>
-/// The folder a job writes into. It is taken if it is absent, empty, or holds the same job unfinished, which a manifest in it
+/// The folder a job writes into, alone. It is taken if it is absent, empty, or holds the same job unfinished, which a manifest in it
 /// tells; anything else in it is left alone and the job refused.
 /// </summary>
-internal sealed class JobFolder
+internal sealed class JobFolder : IDisposable
 {
+    /// <summary>The lock file in a folder that is being written.</summary>
+    public const string LockName = "blockquant-job.lock";
+
     private readonly string path;
+    private readonly OutputLock writing;
 
-    private JobFolder(string path) => this.path = path;
-
-    private string ManifestPath => PathOf(JobManifest.FileName);
+    private JobFolder(string path)
+    {
+        this.path = path;
+        writing = OutputLock.Take(PathOf(LockName), path);
+    }
 
     /// <summary>Takes a folder for a job, new or interrupted.</summary>
-    /// <exception cref="InputException">The folder holds something else.</exception>
+    /// <exception cref="InputException">The folder holds something else, or another process is writing into it.</exception>
     public static JobFolder Take(string path, byte[] manifest)
     {
         if (File.Exists(path))
@@ -24,27 +30,20 @@ internal sealed class JobFolder
             throw new InputException($"{path} is a file; expected a folder, because the input is one.");
         }
 
+        // Asked before the lock too, so that nothing is ever created in a folder of somebody else.
+        RequireOwn(path);
+        Directory.CreateDirectory(path);
         var folder = new JobFolder(path);
-        if (File.Exists(folder.ManifestPath))
+        try
         {
-            if (!File.ReadAllBytes(folder.ManifestPath).AsSpan().SequenceEqual(manifest))
-            {
-                throw new InputException($"{path} holds an unfinished job with another input or other options; finish that one, delete the folder, or choose another.");
-            }
-
+            folder.Begin(manifest);
             return folder;
         }
-
-        // A process killed while it wrote the manifest leaves that alone.
-        string partialManifest = JobManifest.FileName + AtomicFile.PartialSuffix;
-        if (Directory.Exists(path) && Directory.EnumerateFileSystemEntries(path).Any(entry => Path.GetFileName(entry) != partialManifest))
+        catch
         {
-            throw new InputException($"{path} is not empty and holds no unfinished job; delete it or choose another folder.");
+            folder.Dispose();
+            throw;
         }
-
-        Directory.CreateDirectory(path);
-        AtomicFile.Write(folder.ManifestPath, manifest);
-        return folder;
     }
 
     /// <summary>The path of a file in the folder; its name has been checked to be a plain one.</summary>
@@ -73,9 +72,44 @@ internal sealed class JobFolder
         }
     }
 
-    /// <summary>Removes what a killed run left half written.</summary>
-    public void RemovePartial(string name) => File.Delete(PathOf(name) + AtomicFile.PartialSuffix);
-
     /// <summary>Declares the job finished.</summary>
-    public void Finish() => File.Delete(ManifestPath);
+    public void Finish()
+    {
+        // The manifest goes last: killed in between, the job is started again and finds all its files finished.
+        Dispose();
+        File.Delete(PathOf(JobManifest.FileName));
+    }
+
+    /// <summary>Gives the folder back; a job that is not finished can be resumed.</summary>
+    public void Dispose() => writing.Dispose();
+
+    private static void RequireOwn(string path)
+    {
+        if (!Directory.Exists(path) || File.Exists(Path.Combine(path, JobManifest.FileName)))
+        {
+            return;
+        }
+
+        // A process killed before its manifest was whole leaves no more than these.
+        if (Directory.EnumerateFileSystemEntries(path).Select(Path.GetFileName).Any(name => name != LockName && !PartialFile.IsNameOf(name!, JobManifest.FileName)))
+        {
+            throw new InputException($"{path} is not empty and holds no unfinished job; delete it or choose another folder.");
+        }
+    }
+
+    private void Begin(byte[] manifest)
+    {
+        RequireOwn(path);
+        string file = PathOf(JobManifest.FileName);
+        if (!File.Exists(file))
+        {
+            AtomicFile.Write(file, manifest);
+        }
+        else if (!File.ReadAllBytes(file).AsSpan().SequenceEqual(manifest))
+        {
+            throw new InputException($"{path} holds an unfinished job with another input or other options; finish that one, delete the folder, or choose another.");
+        }
+
+        PartialFile.RemoveAll(path, string.Empty);
+    }
 }

@@ -1,17 +1,14 @@
+using BlockQuant.Storage;
+
 namespace BlockQuant.Tool.Output;
 
 /// <summary>Writes small files that are never seen half written.</summary>
 internal static class AtomicFile
 {
-    public const string PartialSuffix = ".partial";
-
     /// <summary>Writes under a temporary name beside the target and renames once the bytes are on the disk.</summary>
     public static void Write(string path, Action<Stream> write)
     {
-        string partial = path + PartialSuffix;
-
-        // A leftover may be a link to elsewhere; a new file is not.
-        File.Delete(partial);
+        string partial = PartialFile.NameFor(path);
         try
         {
             using (var stream = new FileStream(partial, FileMode.CreateNew, FileAccess.Write))

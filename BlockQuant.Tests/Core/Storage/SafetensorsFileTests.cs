@@ -108,6 +108,28 @@ public class SafetensorsFileTests
         file.Get("scalar").Shape.Should().BeEmpty();
     }
 
+    [Test]
+    public void OfTwoWritersOfAFileTheLastToCompleteWins()
+    {
+        using var first = new SafetensorsWriter(FilePath, [new("a", SafetensorsDType.Int32, 2)]);
+        first.Write<int>("a", [1]);
+        using var second = new SafetensorsWriter(FilePath, [new("b", SafetensorsDType.Int32, 3)]);
+        second.Write<int>("b", [4]);
+        first.Write<int>("a", [2]);
+        first.Complete();
+        using (SafetensorsFile file = SafetensorsFile.Open(FilePath))
+        {
+            file.Read<int>("a").Should().Equal(1, 2);
+        }
+
+        second.Write<int>("b", [5, 6]);
+        second.Complete();
+        using SafetensorsFile replaced = SafetensorsFile.Open(FilePath);
+
+        replaced.Read<int>("b").Should().Equal(4, 5, 6);
+        Directory.GetFiles(folder.File(".")).Should().ContainSingle();
+    }
+
     [TestCase(-1L, 4)]
     [TestCase(5L, 4)]
     [TestCase(long.MaxValue, 4)]
