@@ -1,4 +1,5 @@
 using BlockQuant.Kernels;
+using BlockQuant.Scheduling;
 using ILGPU.Runtime;
 
 namespace BlockQuant.Tests;
@@ -12,10 +13,10 @@ internal sealed class CountingDevice : ComputeDevice
     private int allocations;
     private int synchronizations;
 
-    public CountingDevice(ComputeDevice inner)
+    public CountingDevice(ComputeDevice inner, DeviceTraits? traits = null)
     {
         this.inner = inner;
-        Traits = inner.Traits;
+        Traits = traits ?? inner.Traits;
     }
 
     public IReadOnlyList<string> Compilations => compilations;

@@ -34,14 +34,20 @@ internal static class DenseTensorScheduler
             return null;
         }
 
-        int needed = family == KernelFamily.TensorFloat8 ? 89 : 80;
-        string? reason = traits.Kind != DeviceKind.Cuda || traits.ComputeCapability < needed ? "the device's compute capability is too low"
-            : !fits ? "the operands have not 1x128 and 128x128 FP8 scale blocks and rows in multiples of 16 bytes"
-            : m < 1 || n < 1 || k < 1 || Math.Max(m, k) > int.MaxValue - 128 || n > 65535 * 128 ? "a dimension is empty or too large"
-            : null;
+        string? reason = WhyNot(family.Value, m, n, k, traits, fits);
         return reason is null ? new DenseTensorPlan(family.Value, m <= MaxSmallTileRows ? 16 : 64)
             : overrides?.Kernel is null ? null
             : throw new ArgumentException($"tile plan: kernel family {family} cannot run, because {reason}.");
+    }
+
+    /// <summary>Why a family cannot compute a product; null where it can.</summary>
+    internal static string? WhyNot(KernelFamily family, long m, long n, long k, DeviceTraits traits, bool fits)
+    {
+        int needed = family == KernelFamily.TensorFloat8 ? 89 : 80;
+        return traits.Kind != DeviceKind.Cuda || traits.ComputeCapability < needed ? "the device's compute capability is too low"
+            : !fits ? "the operands have not 1x128 and 128x128 FP8 scale blocks and rows in multiples of 16 bytes"
+            : m < 1 || n < 1 || k < 1 || Math.Max(m, k) > int.MaxValue - 128 || n > 65535 * 128 ? "a dimension is empty or too large"
+            : null;
     }
 
     /// <summary>The plans worth measuring beside a chosen one.</summary>

@@ -13,6 +13,9 @@ internal static class HopperScheduler
     // The tiles whose weights two blocks share.
     private const int PairedWidth = 256;
 
+    // Bands are counted in 32 bits.
+    private const int MaxGroupM = 1024;
+
     // As many as six widths and, for each of five counts of tokens, four ways to split K make.
     private const int MaxCandidates = 6 + 5 * 4;
 
@@ -44,10 +47,14 @@ internal static class HopperScheduler
         return candidates[..Fill(candidates, m, n, k, multiprocessors)].ToArray();
     }
 
+    /// <summary>Whether a plan can compute [M, K] · [N, K]ᵀ.</summary>
+    internal static bool CanRun(HopperPlan plan, long m, long k) =>
+        HasKernel(plan) && plan.SplitK <= (k + 127) / 128 && (!plan.Pairs || (m + plan.TileM - 1) / plan.TileM % 2 == 0);
+
     /// <summary>Whether there is a kernel of the plan's tile.</summary>
     internal static bool HasKernel(HopperPlan plan) => plan.Kind switch
     {
-        HopperKernelKind.Prefill => plan.TileM == 128 && PrefillWidths.Contains(plan.TileN) && plan is { SplitK: 1, GroupM: > 0 }
+        HopperKernelKind.Prefill => plan.TileM == 128 && PrefillWidths.Contains(plan.TileN) && plan is { SplitK: 1, GroupM: > 0 and <= MaxGroupM }
             && (!plan.Pairs || plan.TileN == PairedWidth && plan.GroupM % 2 == 0),
         HopperKernelKind.Decode => plan.TileN == 128 && DecodeTokens.Contains(plan.TileM) && plan.SplitK is 1 or 2 or 4 or 8,
         _ => false,

@@ -23,7 +23,8 @@ internal static class Int8Scheduler
         long m, long n, long k, DeviceTraits traits, TilePlanOverrides? overrides = null, bool fitsTensorCores = false, TunedPlans? tuned = null)
     {
         bool runsOnHopper = TileScheduler.RunsOnHopper(m, n, k, traits, overrides, fitsTensorCores);
-        if (overrides is null && tuned?.Find(m, n, k, ElementFormat.Int8) is { } measured && measured.Hopper is not null == runsOnHopper)
+        if (overrides is null && tuned?.Find(m, n, k, ElementFormat.Int8) is { } measured && measured.Hopper is not null == runsOnHopper
+            && TileScheduler.IsPossible(measured, traits.MaxGroupSize, TileScheduler.SharedLimit(traits)))
         {
             return measured;
         }

@@ -32,11 +32,11 @@ public readonly record struct TilePlan
     /// <summary>Whether the Hopper kernel quantizes its activations; else they are, or come, quantized.</summary>
     internal bool QuantizesActivations { get; init; }
 
-    /// <summary>Lanes of the group that computes one tile of the portable kernel.</summary>
-    public int Lanes => TileM / TileScheduler.LaneRows * (TileN / TileScheduler.LaneColumns);
+    /// <summary>Lanes of the group that computes one tile of the portable kernel; the largest integer where they are more.</summary>
+    public int Lanes => (int)Math.Min(TileScheduler.Lanes(this), int.MaxValue);
 
-    /// <summary>Bytes of shared memory that one group of the portable kernel uses.</summary>
-    public int SharedBytes => Stages * (TileM + TileN + 2) * TileK * sizeof(float);
+    /// <summary>Bytes of shared memory that one group of the portable kernel uses; the largest integer where they are more.</summary>
+    public int SharedBytes => (int)Int128.Min(TileScheduler.SharedBytes(this), int.MaxValue);
 
     /// <inheritdoc/>
     public override string ToString() => Hopper is { } hopper

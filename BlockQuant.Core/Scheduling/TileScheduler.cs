@@ -14,6 +14,12 @@ internal static class TileScheduler
     /// <summary>Bytes of shared memory that the portable kernel reserves for its stages.</summary>
     public const int PortableSharedBytes = 32 * 1024;
 
+    /// <summary>The most lanes in a group of the portable kernel: no device has more.</summary>
+    public const int MaxLanes = 1024;
+
+    /// <summary>The most rows of a tile: a kernel that quantizes its activations keeps one scale each in shared memory.</summary>
+    public const int MaxTileM = 512;
+
     /// <summary>The row tile for few tokens.</summary>
     public const int DecodeTileM = 16;
 
@@ -32,13 +38,15 @@ internal static class TileScheduler
     /// <param name="fitsTensorCores">True where the operands have the layout that the tensor-core kernels read: FP8, 1×128 and 128×128 scale blocks, rows in multiples of 16 bytes.</param>
     /// <param name="tuned">Plans measured on the device, which go before the model's where nothing is fixed; or null.</param>
     /// <exception cref="ArgumentException">The overrides make a plan that no kernel can run; the message says why.</exception>
+    /// <remarks>A measured plan that the device cannot run is passed over.</remarks>
     public static TilePlan Plan(
         long m, long n, long k, DeviceTraits traits, TilePlanOverrides? overrides = null, bool fitsTensorCores = false, TunedPlans? tuned = null)
     {
         ArgumentNullException.ThrowIfNull(traits);
         if (overrides is null && tuned?.Find(m, n, k) is { } measured
             && measured.Hopper is null != RunsOnHopper(m, n, k, traits, null, fitsTensorCores)
-            && (measured.TensorCores is null || fitsTensorCores))
+            && IsPossible(measured, traits.MaxGroupSize, SharedLimit(traits))
+            && (measured.TensorCores is not { } tensor || DenseTensorScheduler.WhyNot(tensor.Family, m, n, k, traits, fitsTensorCores) is null))
         {
             return measured;
         }
@@ -201,8 +209,27 @@ internal static class TileScheduler
     private static bool Fits(int tileM, int tileN, int tileK, int stages, DeviceTraits traits)
     {
         var plan = new TilePlan { TileM = tileM, TileN = tileN, TileK = tileK, GroupM = 1, Stages = stages };
-        return plan.Lanes <= traits.MaxGroupSize && plan.SharedBytes <= Math.Min(PortableSharedBytes, traits.SharedMemoryPerGroup);
+        return IsPossible(plan, traits.MaxGroupSize, SharedLimit(traits));
     }
+
+    /// <summary>Whether the portable kernel has the plan, on a device with these limits; left out, on any.</summary>
+    /// <param name="plan">The plan.</param>
+    /// <param name="maxLanes">Lanes of a group at most.</param>
+    /// <param name="sharedLimit">Bytes of shared memory of a group at most.</param>
+    internal static bool IsPossible(in TilePlan plan, int maxLanes = MaxLanes, int sharedLimit = PortableSharedBytes)
+        => plan is { TileM: > 0 and <= MaxTileM, TileN: > 0, TileK: > 0, GroupM: > 0, Stages: > 0 }
+            && plan.TileM % LaneRows == 0
+            && plan.TileN % LaneColumns == 0
+            && Lanes(plan) <= maxLanes
+            && SharedBytes(plan) <= sharedLimit;
+
+    /// <summary>Bytes of shared memory that a group of the portable kernel may use for its stages.</summary>
+    internal static int SharedLimit(DeviceTraits traits) => Math.Min(PortableSharedBytes, traits.SharedMemoryPerGroup);
+
+    // The parts of a plan may come from a caller or a file, so that their products pass any integer's range.
+    internal static long Lanes(in TilePlan plan) => (long)(plan.TileM / LaneRows) * (plan.TileN / LaneColumns);
+
+    internal static Int128 SharedBytes(in TilePlan plan) => (Int128)plan.Stages * ((long)plan.TileM + plan.TileN + 2) * plan.TileK * sizeof(float);
 
     /// <summary>The plan can run on the device; otherwise says why not.</summary>
     internal static void Require(TilePlan plan, DeviceTraits traits)
@@ -212,17 +239,20 @@ internal static class TileScheduler
         Positive(plan.TileK, nameof(TilePlan.TileK), 1);
         Positive(plan.GroupM, nameof(TilePlan.GroupM), 1);
         Positive(plan.Stages, nameof(TilePlan.Stages), 1);
-        if ((long)plan.TileM * plan.TileN / (LaneRows * LaneColumns) > traits.MaxGroupSize)
+        if (Lanes(plan) > traits.MaxGroupSize)
         {
-            throw new ArgumentException(
-                $"tile plan {plan}: needs {(long)plan.TileM * plan.TileN / (LaneRows * LaneColumns)} lanes in a group, but {traits.Name} has at most {traits.MaxGroupSize}.");
+            throw new ArgumentException($"tile plan {plan}: needs {Lanes(plan)} lanes in a group, but {traits.Name} has at most {traits.MaxGroupSize}.");
         }
 
-        int limit = Math.Min(PortableSharedBytes, traits.SharedMemoryPerGroup);
-        long shared = (long)plan.Stages * ((long)plan.TileM + plan.TileN + 2) * plan.TileK * sizeof(float);
-        if (shared > limit)
+        int limit = SharedLimit(traits);
+        if (SharedBytes(plan) > limit)
         {
-            throw new ArgumentException($"tile plan {plan}: needs {shared} bytes of shared memory, but a group has {limit} on {traits.Name}.");
+            throw new ArgumentException($"tile plan {plan}: needs {SharedBytes(plan)} bytes of shared memory, but a group has {limit} on {traits.Name}.");
+        }
+
+        if (plan.TileM > MaxTileM)
+        {
+            throw new ArgumentException($"tile plan {plan}: {nameof(TilePlan.TileM)} is {plan.TileM}; expected at most {MaxTileM}.");
         }
     }
 

@@ -37,7 +37,7 @@ public sealed class TunedPlans
         var tuned = new TunedPlans(device);
         foreach (Entry entry in Read(path).GetValueOrDefault(device) ?? [])
         {
-            if (entry is not { M: > 0, N: > 0, K: > 0 } || !IsPossible(entry.Plan, entry.Format))
+            if (entry is not { M: > 0, N: > 0, K: > 0 } || !IsPossible(entry.Plan, entry.Format, entry.M, entry.K))
             {
                 throw new InvalidDataException(
                     $"'{path}': the {entry.Format} plan of [{entry.M}, {entry.N}, {entry.K}] on {device} is none that a kernel has.");
@@ -92,7 +92,7 @@ public sealed class TunedPlans
         ArgumentOutOfRangeException.ThrowIfNegativeOrZero(m);
         ArgumentOutOfRangeException.ThrowIfNegativeOrZero(n);
         ArgumentOutOfRangeException.ThrowIfNegativeOrZero(k);
-        if (!IsPossible(plan, format))
+        if (!IsPossible(plan, format, m, k))
         {
             throw new ArgumentException($"tile plan {plan}: no {format} kernel has it.", nameof(plan));
         }
@@ -104,14 +104,25 @@ public sealed class TunedPlans
         }
     }
 
-    private static bool IsPossible(TilePlan plan, ElementFormat format)
-        => plan is { TileM: > 0, TileN: > 0, TileK: > 0, GroupM: > 0, Stages: > 0 }
-            && plan.TileM % TileScheduler.LaneRows == 0
-            && plan.TileN % TileScheduler.LaneColumns == 0
+    /// <summary>The device can run every plan; otherwise says which not.</summary>
+    /// <exception cref="ArgumentException">It cannot run one.</exception>
+    internal void Require(DeviceTraits traits)
+    {
+        foreach (((ElementFormat format, long m, long n, long k), TilePlan plan) in plans)
+        {
+            if (!TileScheduler.IsPossible(plan, traits.MaxGroupSize, TileScheduler.SharedLimit(traits)))
+            {
+                throw new ArgumentException($"plans: the {format} plan {plan} of [{m}, {n}, {k}]; expected one that {traits.Name} can run.");
+            }
+        }
+    }
+
+    private static bool IsPossible(TilePlan plan, ElementFormat format, long m, long k)
+        => TileScheduler.IsPossible(plan)
+            && (plan.Hopper is not { } split || HopperScheduler.CanRun(split, m, k))
             && format switch
             {
-                ElementFormat.Float8E4M3 => (plan.Hopper is not { } hopper || HopperScheduler.HasKernel(hopper))
-                    && (plan.TensorCores is not { } tensor || DenseTensorScheduler.HasKernel(tensor)),
+                ElementFormat.Float8E4M3 => plan.TensorCores is not { } tensor || DenseTensorScheduler.HasKernel(tensor),
                 ElementFormat.Int8 => (plan.Hopper is not { } hopper || Int8Scheduler.HasKernel(hopper)) && plan.TensorCores is null,
                 _ => false,
             };

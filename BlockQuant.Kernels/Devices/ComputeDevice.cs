@@ -40,13 +40,20 @@ public abstract partial class ComputeDevice : IDisposable
     /// <summary>
     /// Measured plans that dense products, FP8 and INT8, use in place of the scheduler's where theirs is among them; null, as at first, for none.
     /// </summary>
-    /// <exception cref="ArgumentException">The plans were measured on a device of another name.</exception>
+    /// <exception cref="ArgumentException">The plans were measured on a device of another name, or this one cannot run one of them.</exception>
     public TunedPlans? Plans
     {
         get;
-        set => field = value is null || value.Device == Name
-            ? value
-            : throw new ArgumentException($"plans: measured on {value.Device}; expected {Name}.", nameof(value));
+        set
+        {
+            if (value is not null && value.Device != Name)
+            {
+                throw new ArgumentException($"plans: measured on {value.Device}; expected {Name}.", nameof(value));
+            }
+
+            value?.Require(Traits);
+            field = value;
+        }
     }
 
     /// <summary>The stream that calls without a stream use.</summary>

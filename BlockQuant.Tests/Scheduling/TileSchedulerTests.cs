@@ -53,6 +53,19 @@ public sealed class TileSchedulerTests
     }
 
     [Test]
+    public void The_row_limit_is_what_the_kernels_keep_scales_for()
+        => TileScheduler.MaxTileM.Should().BeLessThanOrEqualTo(BlockQuant.Kernels.Portable.MatmulTile.MaxTileM);
+
+    [Test]
+    public void Sizes_that_pass_an_integers_range_do_not_wrap()
+    {
+        var plan = new TilePlan { TileM = 8, TileN = 4, TileK = 1 << 30, GroupM = 1, Stages = 1 << 30 };
+
+        plan.SharedBytes.Should().Be(int.MaxValue);
+        (plan with { TileM = 1 << 30, TileN = 1 << 30 }).Lanes.Should().Be(int.MaxValue);
+    }
+
+    [Test]
     public void Overrides_replace_only_what_they_name()
     {
         TilePlan plain = TileScheduler.Plan(4096, 4096, 7168, Gpu);
@@ -89,6 +102,8 @@ public sealed class TileSchedulerTests
     [TestCase(null, null, null, -1, null, "GroupM is -1; expected a positive multiple of 1")]
     [TestCase(null, null, null, null, 0, "Stages is 0; expected a positive multiple of 1")]
     [TestCase(512, 128, 1, null, null, "needs 2048 lanes in a group, but a GPU has at most 1024")]
+    [TestCase(1024, 4, 1, null, null, "TileM is 1024; expected at most 512")]
+    [TestCase(8, 4, 1 << 30, null, 1 << 30, "needs 64563604257983430656 bytes of shared memory")]
     [TestCase(null, null, 1024, null, null, "bytes of shared memory, but a group has 32768 on a GPU")]
     public void An_impossible_plan_says_why(int? tileM, int? tileN, int? tileK, int? groupM, int? stages, string reason)
     {

@@ -25,8 +25,8 @@ internal sealed class TunedPlansTests
         string path = folder.File("plans.json");
         var first = new TunedPlans("a");
         first.Set(1, 2, 3, Portable);
-        first.Set(4, 5, 6, Decode);
-        first.Set(1, 2, 3, Decode, ElementFormat.Int8);
+        first.Set(4, 5, 512, Decode);
+        first.Set(1, 2, 512, Decode, ElementFormat.Int8);
         first.Save(path);
         new TunedPlans("b").Save(path);
 
@@ -34,10 +34,10 @@ internal sealed class TunedPlansTests
 
         read.Count.Should().Be(3);
         read.Find(1, 2, 3).Should().Be(Portable);
-        read.Find(4, 5, 6).Should().Be(Decode);
-        read.Find(4, 5, 7).Should().BeNull();
-        read.Find(1, 2, 3, ElementFormat.Int8).Should().Be(Decode);
-        read.Find(4, 5, 6, ElementFormat.Int8).Should().BeNull();
+        read.Find(4, 5, 512).Should().Be(Decode);
+        read.Find(4, 5, 513).Should().BeNull();
+        read.Find(1, 2, 512, ElementFormat.Int8).Should().Be(Decode);
+        read.Find(4, 5, 512, ElementFormat.Int8).Should().BeNull();
         TunedPlans.Load(path, "b").Count.Should().Be(0);
         Directory.GetFiles(Path.GetDirectoryName(path)!).Should().ContainSingle();
     }
@@ -79,6 +79,8 @@ internal sealed class TunedPlansTests
         read.Find(1, 2, 3, ElementFormat.Int8).Should().BeNull();
     }
 
+    [TestCase("""{"a":[{"m":1,"n":1,"k":1,"plan":{"tileM":8,"tileN":64,"tileK":4096,"groupM":8,"stages":1}}]}""", "*[1, 1, 1] on a*")]
+    [TestCase("""{"a":[{"m":129,"n":1,"k":1,"plan":{"tileM":8,"tileN":64,"tileK":64,"groupM":8,"stages":1,"hopper":{"kind":"Prefill","tileM":128,"tileN":256,"splitK":1,"groupM":16,"pairs":true}}},{"m":128,"n":1,"k":1,"plan":{"tileM":8,"tileN":64,"tileK":64,"groupM":8,"stages":1,"hopper":{"kind":"Prefill","tileM":128,"tileN":256,"splitK":1,"groupM":16,"pairs":true}}}]}""", "*[128, 1, 1] on a*")]
     [TestCase("nonsense", "*not a file of tuned plans*")]
     [TestCase("""{"a":[{"m":1,"n":1,"k":1,"format":"Int4","plan":{"tileM":8,"tileN":64,"tileK":64,"groupM":8,"stages":1}}]}""", "*not a file of tuned plans*")]
     [TestCase("""{"a":[{"m":1,"n":1,"k":1,"format":7,"plan":{"tileM":8,"tileN":64,"tileK":64,"groupM":8,"stages":1}}]}""", "*the 7 plan of [1, 1, 1] on a*")]
@@ -105,12 +107,12 @@ internal sealed class TunedPlansTests
         Portable with { TensorCores = DenseTensorScheduler.Plan(64, 4096, 4096, Hopper with { ComputeCapability = 89 }, null, true) },
     ];
 
-    [Test]
-    public void A_plan_no_kernel_has_is_refused()
+    [TestCaseSource(nameof(Impossible))]
+    public void A_plan_no_kernel_has_is_refused(TilePlan plan)
     {
-        var set = () => new TunedPlans("a").Set(1, 1, 1, Portable with { Hopper = new HopperPlan(HopperKernelKind.Decode, 16, 128, 3, 1) });
+        var set = () => new TunedPlans("a").Set(200, 4096, 512, plan);
 
-        set.Should().Throw<ArgumentException>();
+        set.Should().Throw<ArgumentException>().WithMessage("*no Float8E4M3 kernel has it*");
     }
 
     [TestCaseSource(nameof(PlansWithoutInt8Kernels))]
@@ -120,6 +122,54 @@ internal sealed class TunedPlansTests
 
         set.Should().Throw<ArgumentException>().WithMessage("*no Int8 kernel has it*");
     }
+
+    [Test]
+    public void A_plan_the_device_cannot_run_is_refused_and_passed_over()
+    {
+        DeviceTraits small = Hopper with { ComputeCapability = 75, MaxGroupSize = 64, SharedMemoryPerGroup = 16 * 1024 };
+        foreach (TilePlan plan in (TilePlan[])[Portable with { TileM = 64, TileK = 32 }, Portable with { TileN = 32, TileK = 80 }])
+        {
+            var tuned = new TunedPlans(Hopper.Name);
+            tuned.Set(1, 2, 3, plan);
+            tuned.Set(1, 2, 3, plan, ElementFormat.Int8);
+
+            FluentActions.Invoking(() => tuned.Require(small)).Should().Throw<ArgumentException>().WithMessage($"*{plan} of [1, 2, 3]*a Hopper can run*");
+            FluentActions.Invoking(() => tuned.Require(Hopper)).Should().NotThrow();
+            TileScheduler.Plan(1, 2, 3, small, null, fitsTensorCores: true, tuned).Should().Be(TileScheduler.Plan(1, 2, 3, small));
+            Int8Scheduler.Plan(1, 2, 3, small, null, fitsTensorCores: true, tuned).Should().Be(Int8Scheduler.Plan(1, 2, 3, small));
+        }
+
+        var tensor = new TunedPlans(Hopper.Name);
+        tensor.Set(1, 2, 3, Portable with { TileN = 32, TensorCores = new DenseTensorPlan(KernelFamily.TensorFloat8, 16) });
+        TileScheduler.Plan(1, 2, 3, small, null, fitsTensorCores: true, tensor).TensorCores.Should().BeNull();
+    }
+
+    [Test]
+    public void A_device_refuses_plans_that_it_cannot_run()
+    {
+        using var device = new CountingDevice(TestDevice.Shared, Hopper with { MaxGroupSize = 32 });
+        var tuned = new TunedPlans(device.Name);
+        tuned.Set(1, 2, 3, Portable);
+
+        FluentActions.Invoking(() => device.Plans = tuned).Should().Throw<ArgumentException>().WithMessage("*of [1, 2, 3]*");
+        device.Plans.Should().BeNull();
+    }
+
+    private static IEnumerable<TilePlan> Impossible() =>
+    [
+        Portable with { TileM = 12 },
+        Portable with { TileM = 1024, TileN = 4, TileK = 1 },
+        Portable with { TileM = 512, TileN = 128, TileK = 1 },
+        Portable with { TileK = 4096 },
+        Portable with { TileM = 8, TileN = 4, TileK = 1 << 30, Stages = 1 << 30 },
+        Portable with { TileM = 8, TileN = 4, TileK = 3 << 29, Stages = 8 },
+        Portable with { Stages = int.MaxValue },
+        Portable with { Hopper = new HopperPlan(HopperKernelKind.Decode, 16, 128, 3, 1) },
+        Portable with { Hopper = new HopperPlan(HopperKernelKind.Decode, 16, 128, 8, 1) },
+        Portable with { Hopper = new HopperPlan(HopperKernelKind.Prefill, 128, 256, 1, int.MaxValue) },
+        Portable with { Hopper = new HopperPlan(HopperKernelKind.Prefill, 128, 256, 1, 3, Pairs: true) },
+        Portable with { TensorCores = new DenseTensorPlan(KernelFamily.TensorFloat8, 32) },
+    ];
 
     [Test]
     public void A_tuned_plan_goes_before_the_models_where_operands_fit_and_nothing_is_fixed()
