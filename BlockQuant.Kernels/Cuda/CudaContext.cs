@@ -1,5 +1,3 @@
-using System.Collections.Concurrent;
-
 namespace BlockQuant.Kernels.Cuda;
 
 /// <summary>
@@ -8,8 +6,8 @@ namespace BlockQuant.Kernels.Cuda;
 /// </summary>
 internal sealed class CudaContext
 {
-    private static readonly ConcurrentDictionary<int, Lazy<CudaContext>> Contexts = new();
-    private readonly ConcurrentDictionary<string, Lazy<EmbeddedKernel>> kernels = new();
+    private static readonly LoadedOnce<int, CudaContext> Contexts = new();
+    private readonly LoadedOnce<string, EmbeddedKernel> kernels = new();
     private readonly IntPtr handle;
 
     private CudaContext(int ordinal)
@@ -23,7 +21,7 @@ internal sealed class CudaContext
     public int Device { get; }
 
     /// <summary>The context of a device of <see cref="CudaDriver"/>, which must be available.</summary>
-    public static CudaContext Of(int ordinal) => Contexts.GetOrAdd(ordinal, static ordinal => new Lazy<CudaContext>(() => new CudaContext(ordinal))).Value;
+    public static CudaContext Of(int ordinal) => Contexts.Get(ordinal, ordinal, static ordinal => new CudaContext(ordinal));
 
     /// <summary>Makes this the calling thread's current context.</summary>
     public void Bind() => CudaDriver.Check(CudaDriver.cuCtxSetCurrent(handle));
@@ -32,6 +30,6 @@ internal sealed class CudaContext
     public EmbeddedKernel Load(Kernel kernel)
     {
         Bind();
-        return kernels.GetOrAdd(kernel.Name, static (_, kernel) => new Lazy<EmbeddedKernel>(() => EmbeddedKernel.Load(kernel)), kernel).Value;
+        return kernels.Get(kernel.Name, kernel, EmbeddedKernel.Load);
     }
 }

@@ -7,7 +7,7 @@ namespace BlockQuant.Kernels.TensorCores;
 internal sealed unsafe class TensorCoreKernels
 {
     private static readonly ConcurrentDictionary<ulong, TensorCoreKernels> Contexts = new();
-    private readonly ConcurrentDictionary<TensorCoreKernel, Lazy<CudaModule>> modules = new();
+    private readonly LoadedOnce<TensorCoreKernel, CudaModule> modules = new();
 
     /// <summary>The kernels of the calling thread's current CUDA context.</summary>
     public static TensorCoreKernels Current
@@ -23,15 +23,7 @@ internal sealed unsafe class TensorCoreKernels
 
     /// <summary>The loaded module of a kernel, compiled now if it was not yet.</summary>
     public CudaModule Load(TensorCoreKernel kernel)
-    {
-        if (!modules.TryGetValue(kernel, out Lazy<CudaModule>? module))
-        {
-            module = modules.GetOrAdd(
-                kernel, static kernel => new Lazy<CudaModule>(() => CudaModule.Load(EmbeddedPtx.Read(kernel.Name), kernel.Name, kernel.SharedBytes)));
-        }
-
-        return module.Value;
-    }
+        => modules.Get(kernel, kernel, static kernel => CudaModule.Load(EmbeddedPtx.Read(kernel.Name), kernel.Name, kernel.SharedBytes));
 
     /// <summary>Starts a kernel in <paramref name="stream"/>.</summary>
     /// <param name="kernel">The kernel.</param>

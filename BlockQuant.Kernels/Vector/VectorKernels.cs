@@ -8,7 +8,7 @@ namespace BlockQuant.Kernels.Vector;
 internal sealed unsafe class VectorKernels
 {
     private static readonly ConcurrentDictionary<ulong, VectorKernels> Contexts = new();
-    private readonly ConcurrentDictionary<VectorKernel, Lazy<CudaModule>> modules = new();
+    private readonly LoadedOnce<VectorKernel, CudaModule> modules = new();
 
     /// <summary>The kernels of the calling thread's current CUDA context.</summary>
     public static VectorKernels Current
@@ -22,14 +22,7 @@ internal sealed unsafe class VectorKernels
 
     /// <summary>The loaded module of a kernel, compiled now if it was not yet.</summary>
     public CudaModule Load(VectorKernel kernel)
-    {
-        if (!modules.TryGetValue(kernel, out Lazy<CudaModule>? module))
-        {
-            module = modules.GetOrAdd(kernel, static kernel => new Lazy<CudaModule>(() => CudaModule.Load(EmbeddedPtx.Read(kernel.Name), kernel.Name, 0)));
-        }
-
-        return module.Value;
-    }
+        => modules.Get(kernel, kernel, static kernel => CudaModule.Load(EmbeddedPtx.Read(kernel.Name), kernel.Name, 0));
 
     /// <summary>Starts a kernel in <paramref name="stream"/>.</summary>
     /// <param name="kernel">The kernel.</param>
