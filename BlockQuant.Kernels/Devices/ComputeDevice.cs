@@ -192,12 +192,7 @@ public abstract partial class ComputeDevice : IDisposable
         where TCode : unmanaged
     {
         ArgumentNullException.ThrowIfNull(source);
-        ElementFormat expected = typeof(TCode) == typeof(Float8E4M3) ? ElementFormat.Float8E4M3 : ElementFormat.Int8;
-        if (source.Scheme.Format != expected)
-        {
-            throw new ArgumentException($"source: format {source.Scheme.Format}; expected {expected}.", nameof(source));
-        }
-
+        Require.Format<TCode>(source.Scheme.Format, nameof(source));
         var matrix = new QuantizedDeviceMatrix<TCode>(
             this, source.Rows, source.Columns, source.Scheme, source.ScaleRowOffset, source.ScaleColumnOffset);
         return Result.Filled(matrix, m =>

@@ -67,6 +67,34 @@ public abstract class DeviceBuffer<T> : IDisposable
         }
     }
 
+    /// <summary>Copies elements from the host into a part of the buffer and waits for the copy: a buffer of any length is filled so, piece by piece.</summary>
+    /// <param name="source">The elements.</param>
+    /// <param name="offset">Where in the buffer the first goes.</param>
+    /// <param name="stream">The stream the copy is ordered on; null for the device's default stream.</param>
+    /// <exception cref="ArgumentException">The part reaches beyond the buffer.</exception>
+    public void CopyFrom(ReadOnlySpan<T> source, long offset, AcceleratorStream? stream = null)
+    {
+        RequirePart(source.Length, offset, nameof(source));
+        if (!source.IsEmpty)
+        {
+            CopyIn(View.SubView(offset, source.Length), source, Device.Ordered(stream));
+        }
+    }
+
+    /// <summary>Copies a part of the buffer to the host and waits for the copy.</summary>
+    /// <param name="destination">Gets the elements, as many as it has room for.</param>
+    /// <param name="offset">Where in the buffer the first is.</param>
+    /// <param name="stream">The stream the copy is ordered on; null for the device's default stream.</param>
+    /// <exception cref="ArgumentException">The part reaches beyond the buffer.</exception>
+    public void CopyTo(Span<T> destination, long offset, AcceleratorStream? stream = null)
+    {
+        RequirePart(destination.Length, offset, nameof(destination));
+        if (!destination.IsEmpty)
+        {
+            CopyOut(View.SubView(offset, destination.Length), destination, Device.Ordered(stream));
+        }
+    }
+
     /// <summary>Copies all elements to a new array.</summary>
     /// <param name="stream">The stream the copy is ordered on; null for the device's default stream.</param>
     public T[] ToArray(AcceleratorStream? stream = null)
@@ -92,6 +120,14 @@ public abstract class DeviceBuffer<T> : IDisposable
     private protected abstract void CopyOut(ArrayView<T> source, Span<T> target, AcceleratorStream stream);
 
     private protected abstract void Release();
+
+    private void RequirePart(long length, long offset, string operand)
+    {
+        if (offset < 0 || offset > Length - length)
+        {
+            throw new ArgumentException($"{operand}: length {length} at {offset}; expected a part of the buffer, whose length is {Length}.", operand);
+        }
+    }
 
     private void RequireLength(long found, string operand)
     {

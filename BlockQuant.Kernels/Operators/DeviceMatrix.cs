@@ -50,6 +50,20 @@ public sealed class DeviceMatrix<T> : IDisposable
     /// <exception cref="ArgumentException">The length is not rows × columns.</exception>
     public void CopyTo(Span<T> destination, AcceleratorStream? stream = null) => buffer.CopyTo(destination, stream);
 
+    /// <summary>Copies elements from the host into a part of the matrix and waits for the copy: a matrix of any size is filled so, piece by piece.</summary>
+    /// <param name="source">The elements, row after row.</param>
+    /// <param name="offset">Where the first goes: its row × columns + its column.</param>
+    /// <param name="stream">The stream; null for the device's default stream.</param>
+    /// <exception cref="ArgumentException">The part reaches beyond the matrix.</exception>
+    public void CopyFrom(ReadOnlySpan<T> source, long offset, AcceleratorStream? stream = null) => buffer.CopyFrom(source, offset, stream);
+
+    /// <summary>Copies a part of the matrix to the host and waits for the copy.</summary>
+    /// <param name="destination">Gets the elements, row after row, as many as it has room for.</param>
+    /// <param name="offset">Where the first is: its row × columns + its column.</param>
+    /// <param name="stream">The stream; null for the device's default stream.</param>
+    /// <exception cref="ArgumentException">The part reaches beyond the matrix.</exception>
+    public void CopyTo(Span<T> destination, long offset, AcceleratorStream? stream = null) => buffer.CopyTo(destination, offset, stream);
+
     /// <summary>Copies all elements to a new array, row after row.</summary>
     public T[] ToArray() => buffer.ToArray();
 

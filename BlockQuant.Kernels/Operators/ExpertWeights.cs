@@ -1,3 +1,6 @@
+using System.Runtime.InteropServices;
+using ILGPU.Runtime;
+
 namespace BlockQuant;
 
 /// <summary>The quantized weights of several experts in device memory that their holder owns: codes [E, N, K] and their scales.</summary>
@@ -69,6 +72,34 @@ public sealed class ExpertWeights<TCode> : IDisposable
     /// <summary>The weights as an operand of the view tier.</summary>
     /// <exception cref="ObjectDisposedException">The weights are disposed.</exception>
     public ExpertWeightsView<TCode> View => new(Codes.View, Scales.View, Experts, Rows, Columns, Scheme, scaleRowOffset, scaleColumnOffset);
+
+    /// <summary>Copies the weights of one expert from the host and waits for the copy, so that no more than one need be in the host's memory.</summary>
+    /// <param name="expert">Which, from 0.</param>
+    /// <param name="weight">Its codes [N, K] and scales, of the shape, the scheme and the place in a scale block that these weights have.</param>
+    /// <param name="stream">The stream the copy is ordered on; null for the device's default stream.</param>
+    /// <exception cref="ArgumentOutOfRangeException">There is no such expert.</exception>
+    /// <exception cref="ArgumentException">The shape, the scheme or the offsets inside a scale block are others, or the codes are of another type.</exception>
+    public void CopyFrom(int expert, QuantizedMatrix weight, AcceleratorStream? stream = null)
+    {
+        ArgumentNullException.ThrowIfNull(weight);
+        ArgumentOutOfRangeException.ThrowIfNegative(expert);
+        ArgumentOutOfRangeException.ThrowIfGreaterThanOrEqual(expert, Experts);
+        Require.Format<TCode>(weight.Scheme.Format, nameof(weight));
+        if (weight.Rows != Rows || weight.Columns != Columns)
+        {
+            throw new ArgumentException($"weight: shape [{weight.Rows}, {weight.Columns}]; expected [{Rows}, {Columns}].", nameof(weight));
+        }
+
+        if (weight.Scheme != Scheme || weight.ScaleRowOffset != scaleRowOffset || weight.ScaleColumnOffset != scaleColumnOffset)
+        {
+            throw new ArgumentException(
+                $"weight: {weight.Scheme} from [{weight.ScaleRowOffset}, {weight.ScaleColumnOffset}] of a block; expected {Scheme} from [{scaleRowOffset}, {scaleColumnOffset}].",
+                nameof(weight));
+        }
+
+        Codes.CopyFrom(MemoryMarshal.Cast<byte, TCode>(weight.Codes.Span), expert * Rows * Columns, stream);
+        Scales.CopyFrom(weight.Scales.Span, (long)expert * weight.Scales.Length, stream);
+    }
 
     /// <summary>Frees the memory.</summary>
     public void Dispose()

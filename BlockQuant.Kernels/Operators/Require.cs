@@ -128,6 +128,17 @@ internal static class Require
         }
     }
 
+    /// <summary>The format is the one whose codes the type holds.</summary>
+    public static void Format<TCode>(ElementFormat format, string operand)
+        where TCode : unmanaged
+    {
+        ElementFormat expected = typeof(TCode) == typeof(Float8E4M3) ? ElementFormat.Float8E4M3 : ElementFormat.Int8;
+        if (format != expected)
+        {
+            throw new ArgumentException($"{operand}: format {format}; expected {expected}.", operand);
+        }
+    }
+
     public static void Positive(long value, string operand)
     {
         if (value <= 0)

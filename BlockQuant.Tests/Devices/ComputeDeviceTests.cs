@@ -70,6 +70,39 @@ public sealed class ComputeDeviceTests
     }
 
     [Test]
+    public void Parts_of_a_buffer_and_of_a_matrix_are_copied()
+    {
+        using DeviceBuffer<short> buffer = TestDevice.Shared.Upload<short>([1, 2, 3, 4, 5, 6]);
+        using DeviceMatrix<short> matrix = TestDevice.Shared.Upload<short>([1, 2, 3, 4, 5, 6], 2, 3);
+        var (ofBuffer, ofMatrix) = (new short[3], new short[3]);
+
+        buffer.CopyFrom([7, 8], 1);
+        matrix.CopyFrom([7, 8], 4);
+        buffer.CopyFrom([], 6);
+        buffer.CopyTo(ofBuffer, 2);
+        matrix.CopyTo(ofMatrix, 3);
+
+        buffer.ToArray().Should().Equal(1, 7, 8, 4, 5, 6);
+        ofBuffer.Should().Equal(8, 4, 5);
+        ofMatrix.Should().Equal(4, 7, 8);
+    }
+
+    [TestCase(-1, 1)]
+    [TestCase(3, 4)]
+    [TestCase(7, 0)]
+    [TestCase(long.MaxValue, 1)]
+    public void A_part_beyond_a_buffer_is_refused(long offset, int length)
+    {
+        using DeviceBuffer<short> buffer = TestDevice.Shared.Upload<short>([1, 2, 3, 4, 5, 6]);
+        string message = $"*length {length} at {offset}; expected a part of the buffer, whose length is 6*";
+
+        FluentActions.Invoking(() => buffer.CopyFrom(new short[length], offset)).Should().Throw<ArgumentException>().WithMessage("source" + message);
+        FluentActions.Invoking(() => buffer.CopyTo(new short[length], offset)).Should().Throw<ArgumentException>().WithMessage("destination" + message);
+
+        buffer.ToArray().Should().Equal(1, 2, 3, 4, 5, 6);
+    }
+
+    [Test]
     public void An_allocation_that_does_not_fit_says_how_much_was_asked_for()
     {
         foreach (DeviceDescription found in ComputeDevice.List().Where(found => found.IsUsable))

@@ -69,6 +69,21 @@ public sealed class LargeMatrixTests
         ReadLast(c.View.Data, 1).Should().Equal(15f);
     }
 
+    [Test]
+    public void A_buffer_is_filled_and_read_past_the_last_int()
+    {
+        const long Offset = (1L << 31) + 7;
+        using ComputeDevice device = EndOfGrid();
+        using DeviceBuffer<short> buffer = device.Allocate<short>(Offset + 3);
+        var found = new short[2];
+
+        buffer.CopyFrom([5, 6, 7], Offset);
+        buffer.CopyTo(found, Offset + 1);
+
+        found.Should().Equal(6, 7);
+        ReadLast(buffer.View, 3).Should().Equal(5, 6, 7);
+    }
+
     // Many processors, so that a strided kernel gets as many groups as it has work for.
     private static ComputeDevice EndOfGrid() => ComputeDevice.FromAccelerator(
         new EmulatorAccelerator(new EmulatorOptions { MaxThreads = 1 << 22, OnlyLastClusters = 2 }));

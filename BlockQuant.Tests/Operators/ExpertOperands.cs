@@ -23,8 +23,11 @@ internal sealed class ExpertOperands : IDisposable
         QuantizedMatrix first = experts[0];
         var weights = new ExpertWeights<Float8E4M3>(
             device, experts.Length, first.Rows, first.Columns, first.Scheme, first.ScaleRowOffset, first.ScaleColumnOffset);
-        weights.Codes.CopyFrom(experts.SelectMany(RandomData.Codes).ToArray());
-        weights.Scales.CopyFrom(experts.SelectMany(expert => expert.Scales.ToArray()).ToArray());
+        for (int expert = 0; expert < experts.Length; expert++)
+        {
+            weights.CopyFrom(expert, experts[expert]);
+        }
+
         return new ExpertOperands(experts, weights);
     }
 

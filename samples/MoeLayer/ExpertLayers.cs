@@ -1,4 +1,3 @@
-using System.Runtime.InteropServices;
 using BlockQuant.Reference;
 
 namespace BlockQuant.Samples;
@@ -18,13 +17,15 @@ internal static class ExpertLayers
         return weights;
     }
 
-    /// <summary>One allocation of codes [experts, rows, columns] and one of scales, as the grouped product takes them.</summary>
+    /// <summary>One allocation of codes [experts, rows, columns] and one of scales, as the grouped product takes them, filled expert by expert.</summary>
     public static ExpertWeights<Float8E4M3> Upload(ComputeDevice device, QuantizedMatrix[] experts)
     {
         var weights = new ExpertWeights<Float8E4M3>(device, experts.Length, experts[0].Rows, experts[0].Columns, experts[0].Scheme);
-        byte[] codes = experts.SelectMany(expert => expert.Codes.ToArray()).ToArray();
-        weights.Codes.CopyFrom(MemoryMarshal.Cast<byte, Float8E4M3>(codes));
-        weights.Scales.CopyFrom(experts.SelectMany(expert => expert.Scales.ToArray()).ToArray());
+        for (int expert = 0; expert < experts.Length; expert++)
+        {
+            weights.CopyFrom(expert, experts[expert]);
+        }
+
         return weights;
     }
 }
