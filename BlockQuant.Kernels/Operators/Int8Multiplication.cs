@@ -29,6 +29,20 @@ internal static class Int8Multiplication
         RequireDisjoint(output.Data, nameof(output), activations, weights, bias);
         bool fits = HopperMultiplication.FitsTiles(activations, weights);
         TilePlan plan = Int8Scheduler.Plan(activations.Rows, weights.Rows, weights.Columns, device.Traits, overrides, fits, device.Plans);
+        Launch(device, activations, weights, bias, output, plan, stream);
+    }
+
+    /// <summary>Launches the kernel of a plan, for operands that are validated.</summary>
+    public static void Launch<T>(
+        ComputeDevice device,
+        in QuantizedView<sbyte> activations,
+        in QuantizedView<sbyte> weights,
+        ArrayView<float> bias,
+        in MatrixView<T> output,
+        TilePlan plan,
+        AcceleratorStream? stream)
+        where T : unmanaged
+    {
         if (plan.Hopper is { } hopper)
         {
             LaunchHopper(device, HopperMultiplication.Call(activations, weights, output, hopper), bias, default, nearest: false, stream);

@@ -1,4 +1,5 @@
 using System.Diagnostics;
+using BlockQuant.Kernels.Portable;
 using BlockQuant.Scheduling;
 
 namespace BlockQuant;
@@ -12,7 +13,7 @@ public readonly record struct PlanTiming(TilePlan Plan, double Microseconds);
 public static class PlanTuning
 {
     private const long CacheBytes = 200_000_000;
-    private const int MeasuredMilliseconds = 30, RandomStretch = 1_000_003;
+    private const int MeasuredMilliseconds = 30, RandomStretch = 1_000_003, LongestPiece = 16 * RandomStretch;
 
     /// <summary>
     /// Measures every plan that may be fastest for activations [m, k] and weights [n, k] in 1×128 and 128×128 scale blocks with a BFloat16 output,
@@ -25,7 +26,7 @@ public static class PlanTuning
     /// <param name="plans">Where the best plan goes; plans of the device's name.</param>
     /// <param name="format">What the codes of both operands are. A plan of INT8 also serves products with a bias or a quantized output.</param>
     /// <returns>All plans, fastest first.</returns>
-    /// <remarks>The calls of other threads use the trial plans meanwhile.</remarks>
+    /// <remarks>The device's own plans stay as they are, so that the calls of other threads do not see the trials.</remarks>
     /// <exception cref="ArgumentException">The plans are of another device.</exception>
     /// <exception cref="DeviceOutOfMemoryException">The operands do not fit.</exception>
     public static IReadOnlyList<PlanTiming> Tune(
@@ -57,14 +58,16 @@ public static class PlanTuning
         QuantizationScheme.Fp8Block128,
         random => (Float8E4M3)(float)((random.NextDouble() * 2 - 1) * 100),
         Float8Candidates,
-        (device, activations, weights, output) => device.Fp8.Multiply(activations, weights, output));
+        (device, activations, weights, output, plan)
+            => Multiplication.Launch<Float8E4M3, BFloat16, Float8Format>(device, activations, weights, output, plan, stream: null));
 
     private static Product<sbyte> Int8 => new(
         QuantizationScheme.Int8TokenGroup128,
         QuantizationScheme.Int8Block128,
         random => (sbyte)random.Next(-127, 128),
         Int8Candidates,
-        (device, activations, weights, output) => device.Int8.Multiply(activations, weights, output));
+        (device, activations, weights, output, plan)
+            => Int8Multiplication.Launch(device, activations, weights, bias: default, output, plan, stream: null));
 
     private static List<PlanTiming> MeasureAll<TCode>(ComputeDevice device, int m, int n, int k, Product<TCode> product)
         where TCode : unmanaged
@@ -84,10 +87,8 @@ public static class PlanTuning
             var timings = new List<PlanTiming>();
             foreach (TilePlan plan in product.Candidates(device, m, n, k))
             {
-                var trial = new TunedPlans(device.Name);
-                trial.Set(m, n, k, plan, product.Weights.Format);
                 timings.Add(new PlanTiming(
-                    plan, Measure(device, trial, turn => product.Multiply(device, activations.View, weights[turn % copies].View, output.View))));
+                    plan, Measure(device, turn => product.Multiply(device, activations.View, weights[turn % copies].View, output.View, plan))));
             }
 
             return timings;
@@ -119,63 +120,68 @@ public static class PlanTuning
             : TileScheduler.Candidates(chosen, device.Traits);
     }
 
-    private static double Measure(ComputeDevice device, TunedPlans trial, Action<int> multiply)
+    private static double Measure(ComputeDevice device, Action<int> multiply)
     {
-        TunedPlans? before = device.Plans;
-        device.Plans = trial;
-        try
+        multiply(0);
+        device.Synchronize();
+        double best = double.PositiveInfinity;
+        int launches = 1;
+        long begun = Stopwatch.GetTimestamp();
+        while (Stopwatch.GetElapsedTime(begun).TotalMilliseconds < MeasuredMilliseconds)
         {
-            multiply(0);
-            device.Synchronize();
-            double best = double.PositiveInfinity;
-            int launches = 1;
-            long begun = Stopwatch.GetTimestamp();
-            while (Stopwatch.GetElapsedTime(begun).TotalMilliseconds < MeasuredMilliseconds)
+            long start = Stopwatch.GetTimestamp();
+            for (int turn = 0; turn < launches; turn++)
             {
-                long start = Stopwatch.GetTimestamp();
-                for (int turn = 0; turn < launches; turn++)
-                {
-                    multiply(turn);
-                }
-
-                device.Synchronize();
-                TimeSpan taken = Stopwatch.GetElapsedTime(start);
-                best = Math.Min(best, taken.TotalMicroseconds / launches);
-                launches = taken.TotalMilliseconds < 2 ? launches * 2 : launches;
+                multiply(turn);
             }
 
-            return best;
+            device.Synchronize();
+            TimeSpan taken = Stopwatch.GetElapsedTime(start);
+            best = Math.Min(best, taken.TotalMicroseconds / launches);
+            launches = taken.TotalMilliseconds < 2 ? launches * 2 : launches;
         }
-        finally
-        {
-            device.Plans = before;
-        }
+
+        return best;
     }
 
-    private static QuantizedDeviceMatrix<TCode> Random<TCode>(
-        ComputeDevice device, long rows, long columns, QuantizationScheme scheme, Func<Random, TCode> code, int seed)
+    /// <summary>A matrix of random codes.</summary>
+    /// <param name="device">Where.</param>
+    /// <param name="rows">Rows.</param>
+    /// <param name="columns">Columns.</param>
+    /// <param name="scheme">What one scale covers.</param>
+    /// <param name="code">Makes a code.</param>
+    /// <param name="seed">Tells matrices apart.</param>
+    /// <param name="longestPiece">Codes that the host has in memory at most: the matrix may have more than an array holds.</param>
+    internal static QuantizedDeviceMatrix<TCode> Random<TCode>(
+        ComputeDevice device, long rows, long columns, QuantizationScheme scheme, Func<Random, TCode> code, int seed, int longestPiece = LongestPiece)
         where TCode : unmanaged
     {
         // Random bits: speed depends on power, and power on the bits.
-        var matrix = new QuantizedDeviceMatrix<TCode>(device, rows, columns, scheme);
         var random = new Random(seed);
-        var codes = new TCode[checked(rows * columns)];
-        int stretch = (int)Math.Min(codes.Length, RandomStretch);
+        long length = Require.Elements("matrix", rows, columns);
+        var codes = new TCode[Math.Min(length, longestPiece)];
+        int stretch = Math.Min(codes.Length, RandomStretch);
         for (int i = 0; i < stretch; i++)
         {
             codes[i] = code(random);
         }
 
-        for (long begin = stretch; begin < codes.Length; begin += stretch)
+        for (int begin = stretch; begin < codes.Length; begin += stretch)
         {
             Array.Copy(codes, 0, codes, begin, Math.Min(stretch, codes.Length - begin));
         }
 
-        matrix.Codes.CopyFrom(codes);
-        var scales = new float[matrix.Scales.Rows * matrix.Scales.Columns];
-        Array.Fill(scales, 0.01f);
-        matrix.Scales.CopyFrom(scales);
-        return matrix;
+        return Result.Filled(new QuantizedDeviceMatrix<TCode>(device, rows, columns, scheme), matrix =>
+        {
+            for (long begin = 0; begin < length; begin += codes.Length)
+            {
+                matrix.Codes.CopyFrom(codes.AsSpan(0, (int)Math.Min(codes.Length, length - begin)), begin);
+            }
+
+            var scales = new float[matrix.Scales.Rows * matrix.Scales.Columns];
+            Array.Fill(scales, 0.01f);
+            matrix.Scales.CopyFrom(scales);
+        });
     }
 
     /// <summary>What the products of one format differ in.</summary>
@@ -184,6 +190,6 @@ public static class PlanTuning
         QuantizationScheme Weights,
         Func<Random, TCode> Code,
         Func<ComputeDevice, int, int, int, IEnumerable<TilePlan>> Candidates,
-        Action<ComputeDevice, QuantizedView<TCode>, QuantizedView<TCode>, MatrixView<BFloat16>> Multiply)
+        Action<ComputeDevice, QuantizedView<TCode>, QuantizedView<TCode>, MatrixView<BFloat16>, TilePlan> Multiply)
         where TCode : unmanaged;
 }

@@ -63,6 +63,45 @@ internal sealed class PlanTuningTests
         (device.LastShape == new LaunchShape(2, 5)).Should().Be(used);
     }
 
+    [TestCase(ElementFormat.Float8E4M3)]
+    [TestCase(ElementFormat.Int8)]
+    public void Nobody_sees_the_trials(ElementFormat format)
+    {
+        using ComputeDevice device = TestDevice.Open();
+        var before = new TunedPlans(device.Name);
+        device.Plans = before;
+        bool tuned = false;
+        var others = new HashSet<TunedPlans?>();
+        var watcher = new Thread(() =>
+        {
+            while (!Volatile.Read(ref tuned))
+            {
+                others.Add(device.Plans);
+            }
+        });
+        watcher.Start();
+
+        PlanTuning.Tune(device, 1, 128, 128, new TunedPlans(device.Name), format);
+        Volatile.Write(ref tuned, true);
+        watcher.Join();
+
+        others.Should().Equal(before);
+    }
+
+    [Test]
+    public void Operands_longer_than_an_array_are_filled_piece_by_piece()
+    {
+        using QuantizedDeviceMatrix<Float8E4M3> matrix = PlanTuning.Random(
+            TestDevice.Shared, 5, 7, QuantizationScheme.Fp8Block128, random => Float8E4M3.FromSingle(random.NextSingle()), seed: 1, longestPiece: 8);
+
+        Float8E4M3[] codes = matrix.Codes.ToArray();
+
+        codes.Should().OnlyContain(code => float.IsFinite(code.ToSingle()));
+        codes[8..].Should().Equal(codes[..^8], "pieces repeat");
+        codes[..8].Distinct().Should().HaveCountGreaterThan(4);
+        matrix.Scales.ToArray().Should().Equal(0.01f);
+    }
+
     [Test]
     public void Plans_of_another_device_or_format_are_refused()
     {
