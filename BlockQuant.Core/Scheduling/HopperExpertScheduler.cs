@@ -12,6 +12,9 @@ internal static class HopperExpertScheduler
     /// <summary>The most rows that a warp sorts by expert, a row a lane.</summary>
     public const int MaxWarpRows = 32;
 
+    /// <summary>Rows of the tiles that there are kernels of for few rows an expert.</summary>
+    internal static readonly int[] DecodeRows = [16, 32, 64];
+
     /// <summary>Rows that an expert has at most, on average, where the weights are still the larger operand of every tile.</summary>
     private const int MaxDecodeRows = 32;
 

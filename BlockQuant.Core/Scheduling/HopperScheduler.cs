@@ -19,8 +19,14 @@ internal static class HopperScheduler
     // As many as six widths and, for each of five counts of tokens, four ways to split K make.
     private const int MaxCandidates = 6 + 5 * 4;
 
-    private static readonly int[] PrefillWidths = [256, 192, 144, 128, 64, 32];
-    private static readonly int[] DecodeTokens = [8, 16, 32, 64, 128];
+    /// <summary>Weight rows of the tiles that there are Prefill kernels of.</summary>
+    internal static readonly int[] PrefillWidths = [256, 192, 144, 128, 64, 32];
+
+    /// <summary>Tokens of the tiles that there are Decode kernels of.</summary>
+    internal static readonly int[] DecodeTokens = [8, 16, 32, 64, 128];
+
+    /// <summary>Those of them that there are kernels of which quantize their activations.</summary>
+    internal static readonly int[] QuantizingTokens = [8, 16];
 
     // A model has a handful of weight shapes, and runs each with some hundreds of token counts at most.
     private static readonly FunctionCache<HopperProblem, HopperPlan> Known = new(1024, Cheapest);
@@ -61,7 +67,7 @@ internal static class HopperScheduler
     };
 
     /// <summary>Whether there is a kernel of the plan's tile that quantizes its activations.</summary>
-    internal static bool CanQuantize(HopperPlan plan) => plan is { Kind: HopperKernelKind.Decode, TileM: <= 16 };
+    internal static bool CanQuantize(HopperPlan plan) => plan.Kind == HopperKernelKind.Decode && QuantizingTokens.Contains(plan.TileM);
 
     /// <summary>
     /// Whether that kernel takes less time than a quantizer and the kernel of its codes. Measured: the quantizer costs 1 to 3 us, and quantizing

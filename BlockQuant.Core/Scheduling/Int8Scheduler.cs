@@ -8,7 +8,12 @@ internal static class Int8Scheduler
 {
     private const int Block = 128;
     private const double ClockMegahertz = 1500;
-    private static readonly int[] Widths = [256, 192, 128];
+
+    /// <summary>Weight rows of the tiles that there are kernels of for many tokens.</summary>
+    internal static readonly int[] Widths = [256, 192, 128];
+
+    /// <summary>Those of them that hold whole 1×128 groups, and so there are kernels of which quantize their output.</summary>
+    internal static readonly int[] QuantizingWidths = Array.FindAll(Widths, width => width % Block == 0);
 
     /// <summary>Plans a product whose output is rounded to a float type.</summary>
     /// <param name="m">Rows of the output.</param>

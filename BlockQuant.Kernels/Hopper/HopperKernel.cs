@@ -1,3 +1,4 @@
+using System.Collections.Frozen;
 using BlockQuant.Kernels.Portable;
 using BlockQuant.Scheduling;
 
@@ -13,85 +14,80 @@ namespace BlockQuant.Kernels.Hopper;
 internal sealed record HopperKernel(
     string Name, Type Type, string Method, int Threads, int BlocksPerMultiprocessor, int SharedBytes)
 {
-    private static readonly int[] PrefillWidths = [32, 64, 128, 144, 192, 256];
-    private static readonly int[] DecodeTokens = [8, 16, 32, 64, 128];
-    private static readonly int[] FusedDecodeTokens = [8, 16];
-    private static readonly int[] GroupedDecodeTokens = [16, 32, 64];
-    private static readonly ElementKind[] QuantizedElements = [ElementKind.BFloat16, ElementKind.Float16, ElementKind.Float32];
-
-    private static readonly int[] Int8Widths = [128, 192, 256];
-    private static readonly int[] QuantizeWidths = [128, 256];
-
-    /// <summary>Every kernel there is.</summary>
-    public static IReadOnlyList<HopperKernel> All { get; } =
+    // A kernel, its family, and what tells it from others of the family: the extent of its tile that varies, or the type of its rows. In the order
+    // in which they are compiled, on which their registers depend.
+    private static readonly (HopperFamily Family, int Extent, HopperKernel Kernel)[] Entries =
     [
-        .. PrefillWidths.Select(Prefill),
-        .. DecodeTokens.Select(Decode),
-        .. GroupedDecodeTokens.Select(GroupedDecode),
-        .. FusedDecodeTokens.Select(FusedDecode),
-        GroupedPrefill,
-        GroupedRagged,
-        ExpertTiles,
-        ExpertPlaces,
-        BatchedDecode,
-        .. QuantizedElements.Select(BatchedQuantize),
-        PrefillPairs,
-        .. Int8Widths.Select(width => Int8("int8_prefill", "Tile", width)),
-        .. QuantizeWidths.Select(width => Int8("int8_quantize", "Quantize", width)),
-        .. DecodeTokens.Select(Int8Decode),
+        .. HopperScheduler.PrefillWidths.Order().Select(width => (HopperFamily.Prefill, width, Prefill(width))),
+        .. HopperScheduler.DecodeTokens.Select(tokens => (HopperFamily.Decode, tokens, Decode(tokens))),
+        .. HopperExpertScheduler.DecodeRows.Select(rows => (HopperFamily.GroupedDecode, rows, GroupedDecode(rows))),
+        .. HopperScheduler.QuantizingTokens.Select(tokens => (HopperFamily.FusedDecode, tokens, FusedDecode(tokens))),
+        (HopperFamily.GroupedPrefill, GroupedPrefillKernel.TileN, GroupedPrefill),
+        (HopperFamily.GroupedPrefill, GroupedRaggedKernel.TileN, GroupedRagged),
+        (HopperFamily.ExpertTiles, 0, ExpertTiles),
+        (HopperFamily.ExpertPlaces, 0, ExpertPlaces),
+        (HopperFamily.BatchedDecode, BatchedRows.TileM, BatchedDecode),
+        .. Enum.GetValues<ElementKind>().Select(element => (HopperFamily.BatchedQuantize, (int)element, BatchedQuantize(element))),
+        (HopperFamily.PrefillPairs, 256, PrefillPairs),
+        .. Int8Scheduler.Widths.Order().Select(width => (HopperFamily.Int8Prefill, width, Int8("int8_prefill", "Tile", width))),
+        .. Int8Scheduler.QuantizingWidths.Order().Select(width => (HopperFamily.Int8Quantize, width, Int8("int8_quantize", "Quantize", width))),
+        .. HopperScheduler.DecodeTokens.Select(tokens => (HopperFamily.Int8Decode, tokens, Int8Decode(tokens))),
     ];
 
-    private static int PrefillPairsIndex { get; } = All.ToList().IndexOf(PrefillPairs);
+    private static readonly FrozenDictionary<(HopperFamily Family, int Extent), int> Places =
+        Entries.Select((entry, place) => KeyValuePair.Create((entry.Family, entry.Extent), place)).ToFrozenDictionary();
 
-    private static int GroupedPrefillIndex { get; } = All.ToList().IndexOf(GroupedPrefill);
-
-    private static int GroupedRaggedIndex { get; } = All.ToList().IndexOf(GroupedRagged);
+    /// <summary>Every kernel there is.</summary>
+    public static IReadOnlyList<HopperKernel> All { get; } = Array.ConvertAll(Entries, entry => entry.Kernel);
 
     /// <summary>Where in <see cref="All"/> the kernel is that finds every expert's row tiles.</summary>
-    public static int ExpertTilesIndex { get; } = All.ToList().IndexOf(ExpertTiles);
+    public static int ExpertTilesIndex { get; } = Places[(HopperFamily.ExpertTiles, 0)];
 
     /// <summary>Where in <see cref="All"/> the kernel is that sorts rows by expert.</summary>
-    public static int ExpertPlacesIndex { get; } = All.ToList().IndexOf(ExpertPlaces);
+    public static int ExpertPlacesIndex { get; } = Places[(HopperFamily.ExpertPlaces, 0)];
 
     /// <summary>Where in <see cref="All"/> the kernel is that sorts and quantizes rows of a type for <see cref="BatchedDecodeKernel"/>.</summary>
-    public static int BatchedQuantizeIndex(ElementKind element) =>
-        BatchedDecodeIndex + 1 + Array.IndexOf(QuantizedElements, element);
-
-    private static int BatchedDecodeIndex { get; } = All.ToList().IndexOf(BatchedDecode);
-
-    private static readonly int FirstInt8 = All.Count - Int8Widths.Length - QuantizeWidths.Length - DecodeTokens.Length;
+    public static int BatchedQuantizeIndex(ElementKind element) => Places[(HopperFamily.BatchedQuantize, (int)element)];
 
     /// <summary>Where in <see cref="All"/> the kernel of a call is.</summary>
     public static int IndexOf(in MatmulCall call)
     {
         if (!call.QuantizesActivations)
             return IndexOf(call.Plan);
-        int index = call.Plan.Kind == HopperKernelKind.Decode ? Array.IndexOf(FusedDecodeTokens, call.Plan.TileM) : -1;
-        return index >= 0
-            ? PrefillWidths.Length + DecodeTokens.Length + GroupedDecodeTokens.Length + index
+        return call.Plan.Kind == HopperKernelKind.Decode && Places.TryGetValue((HopperFamily.FusedDecode, call.Plan.TileM), out int place)
+            ? place
             : throw new ArgumentException($"No Hopper kernel that quantizes has the tile of {call.Plan}.", nameof(call));
     }
 
     /// <summary>Where in <see cref="All"/> the kernel of a plan is.</summary>
     public static int IndexOf(in HopperPlan plan)
     {
-        if (plan.Kind == HopperKernelKind.GroupedPrefill)
-            return plan.TileN == GroupedPrefillKernel.TileN ? GroupedPrefillIndex : GroupedRaggedIndex;
-        if (plan.Kind == HopperKernelKind.BatchedDecode)
-            return BatchedDecodeIndex;
-        if (plan.Pairs)
-            return PrefillPairsIndex;
-        var (widths, extent, first) = plan.Kind switch
+        (HopperFamily Family, int Extent) key = plan.Kind switch
         {
-            HopperKernelKind.Prefill => (PrefillWidths, plan.TileN, 0),
-            HopperKernelKind.Decode => (DecodeTokens, plan.TileM, PrefillWidths.Length),
-            _ => (GroupedDecodeTokens, plan.TileM, PrefillWidths.Length + DecodeTokens.Length),
+            HopperKernelKind.Prefill => (plan.Pairs ? HopperFamily.PrefillPairs : HopperFamily.Prefill, plan.TileN),
+            HopperKernelKind.Decode => (HopperFamily.Decode, plan.TileM),
+            HopperKernelKind.GroupedPrefill => (HopperFamily.GroupedPrefill, plan.TileN),
+            HopperKernelKind.GroupedDecode => (HopperFamily.GroupedDecode, plan.TileM),
+            _ => (HopperFamily.BatchedDecode, plan.TileM),
         };
-        int index = Array.IndexOf(widths, extent);
-        return index >= 0 ? first + index : throw new ArgumentException($"No Hopper kernel has the tile of {plan}.", nameof(plan));
+        return Places.TryGetValue(key, out int place)
+            ? place
+            : throw new ArgumentException($"No Hopper kernel has the tile of {plan}.", nameof(plan));
     }
 
-    // Properties, since the list of all kernels is made before what is written below it.
+    /// <summary>Where in <see cref="All"/> the INT8 kernel of a plan is.</summary>
+    /// <param name="plan">The plan.</param>
+    /// <param name="quantizes">True for the kernel that quantizes its output.</param>
+    public static int IndexOfInt8(in HopperPlan plan, bool quantizes)
+    {
+        (HopperFamily Family, int Extent) key = plan.Kind == HopperKernelKind.Decode
+            ? (HopperFamily.Int8Decode, plan.TileM)
+            : (quantizes ? HopperFamily.Int8Quantize : HopperFamily.Int8Prefill, plan.TileN);
+        return Places.TryGetValue(key, out int place)
+            ? place
+            : throw new ArgumentException($"No Hopper INT8 kernel has the tile of {plan}.", nameof(plan));
+    }
+
     private static HopperKernel GroupedPrefill => new(
         "grouped_prefill", typeof(GroupedPrefillKernel), nameof(GroupedPrefillKernel.Run), GroupedPrefillKernel.Threads, 1,
         GroupedPrefillKernel.SharedBytes);
@@ -115,19 +111,6 @@ internal sealed record HopperKernel(
 
     private static string ShortName(ElementKind element) =>
         element switch { ElementKind.BFloat16 => "bf16", ElementKind.Float16 => "f16", _ => "f32" };
-
-    /// <summary>Where in <see cref="All"/> the INT8 kernel of a plan is.</summary>
-    /// <param name="plan">The plan.</param>
-    /// <param name="quantizes">True for the kernel that quantizes its output.</param>
-    public static int IndexOfInt8(in HopperPlan plan, bool quantizes)
-    {
-        int quantizers = FirstInt8 + Int8Widths.Length;
-        var (extents, extent, first) = plan.Kind == HopperKernelKind.Decode ? (DecodeTokens, plan.TileM, quantizers + QuantizeWidths.Length)
-            : quantizes ? (QuantizeWidths, plan.TileN, quantizers)
-            : (Int8Widths, plan.TileN, FirstInt8);
-        int index = Array.IndexOf(extents, extent);
-        return index >= 0 ? first + index : throw new ArgumentException($"No Hopper INT8 kernel has the tile of {plan}.", nameof(plan));
-    }
 
     private static HopperKernel Int8Decode(int tokens) => new(
         $"int8_decode_{tokens}", typeof(Int8DecodeKernel), $"Tile{tokens}", DecodeKernel.Threads, tokens <= 64 ? 2 : 1,
