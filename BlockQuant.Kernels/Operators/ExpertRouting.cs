@@ -96,7 +96,6 @@ public sealed partial class ExpertRouting
     /// <param name="status">Gets the first wrong offset, see <see cref="DeviceStatus"/>; empty to leave it untold.</param>
     /// <param name="stream">The stream; null for the device's default stream.</param>
     /// <exception cref="ArgumentException">A length does not fit, or the output overlaps the offsets.</exception>
-    /// <remarks><see cref="Scheduling.ExpertTileMap"/> computes the same on the host, and finds the owner of a tile.</remarks>
     public void MapTiles(
         ArrayView<int> offsets, long rows, int tileM, ArrayView<int> tileOffsets, ArrayView<int> status = default, AcceleratorStream? stream = null)
     {

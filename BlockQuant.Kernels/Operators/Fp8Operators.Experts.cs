@@ -15,7 +15,7 @@ public sealed partial class Fp8Operators
     /// <param name="output">C [S, N] of A's type.</param>
     /// <param name="workspace">At least as many integers as <see cref="BatchedWorkspaceLength"/> says; empty where it says 0.</param>
     /// <param name="status">Gets the first id that is no expert, see <see cref="DeviceStatus"/>; empty to leave it untold.</param>
-    /// <param name="overrides">The kernel family; null leaves it to <see cref="TileScheduler"/>.</param>
+    /// <param name="overrides">The kernel family; null leaves it to the library's cost model.</param>
     /// <param name="stream">The stream; null for the device's default stream.</param>
     /// <exception cref="ArgumentException">
     /// A shape, element type or scheme does not fit, the workspace is too short, the output or the workspace overlaps an operand, or the kernel
@@ -56,7 +56,7 @@ public sealed partial class Fp8Operators
     /// <param name="output">C [S, N] of A's type.</param>
     /// <param name="workspace">At least as many integers as <see cref="GroupedWorkspaceLength(long, ExpertWeightsView{Float8E4M3})"/> says.</param>
     /// <param name="status">Gets the first wrong offset, see <see cref="DeviceStatus"/>; empty to leave it untold.</param>
-    /// <param name="overrides">Parts of the tile plan to fix; null leaves the plan to <see cref="TileScheduler"/>.</param>
+    /// <param name="overrides">Parts of the tile plan to fix; null leaves the plan to the library's cost model.</param>
     /// <param name="stream">The stream; null for the device's default stream.</param>
     /// <exception cref="ArgumentException">
     /// A shape, element type or scheme does not fit, the output overlaps an operand, or the overrides make an impossible plan.
@@ -86,7 +86,7 @@ public sealed partial class Fp8Operators
     /// <param name="output">C [S, N] of BFloat16, Half or Single.</param>
     /// <param name="workspace">At least as many integers as <see cref="GroupedWorkspaceLength(int)"/> says.</param>
     /// <param name="status">Gets the first wrong offset, see <see cref="DeviceStatus"/>; empty to leave it untold.</param>
-    /// <param name="overrides">Parts of the tile plan to fix; null leaves the plan to <see cref="TileScheduler"/>.</param>
+    /// <param name="overrides">Parts of the tile plan to fix; null leaves the plan to the library's cost model.</param>
     /// <param name="stream">The stream; null for the device's default stream.</param>
     /// <exception cref="ArgumentException">
     /// A shape, element type or scheme does not fit, the output overlaps an operand, or the overrides make an impossible plan.

@@ -59,7 +59,7 @@ public sealed partial class Fp8Operators
     /// <param name="activations">A, codes [M, K]: scales per token group, token or tensor.</param>
     /// <param name="weights">B, codes [N, K]: scales per block, channel or tensor.</param>
     /// <param name="output">C [M, N] of BFloat16, Half or Single.</param>
-    /// <param name="overrides">Parts of the tile plan to fix; null leaves the plan to <see cref="TileScheduler"/>.</param>
+    /// <param name="overrides">Parts of the tile plan to fix; null leaves the plan to the library's cost model.</param>
     /// <param name="stream">The stream; null for the device's default stream.</param>
     /// <exception cref="ArgumentException">
     /// A shape, element type or scheme does not fit, the output overlaps an operand, or the overrides make an impossible plan.
@@ -83,7 +83,7 @@ public sealed partial class Fp8Operators
     /// <param name="weights">B, codes [N, K]: scales per block, channel or tensor.</param>
     /// <param name="output">C [M, N] of BFloat16, Half or Single.</param>
     /// <param name="workspace">At least as many integers as <see cref="MultiplyWorkspaceLength"/> says; what they hold afterwards is undefined.</param>
-    /// <param name="overrides">Parts of the tile plan to fix; null leaves the plan to <see cref="TileScheduler"/>.</param>
+    /// <param name="overrides">Parts of the tile plan to fix; null leaves the plan to the library's cost model.</param>
     /// <param name="stream">The stream; null for the device's default stream.</param>
     /// <exception cref="ArgumentException">
     /// A shape, element type or scheme does not fit, the workspace is too short, the output or the workspace overlaps an operand, or the overrides

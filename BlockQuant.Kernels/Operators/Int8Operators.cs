@@ -65,7 +65,7 @@ public sealed partial class Int8Operators
     /// <param name="activations">A, codes [M, K]: scales per token group, token or tensor.</param>
     /// <param name="weights">B, codes [N, K]: scales per block, channel or tensor.</param>
     /// <param name="output">C [M, N] of BFloat16, Half or Single.</param>
-    /// <param name="overrides">Parts of the tile plan to fix; null leaves the plan to <see cref="TileScheduler"/>.</param>
+    /// <param name="overrides">Parts of the tile plan to fix; null leaves the plan to the library's cost model.</param>
     /// <param name="stream">The stream; null for the device's default stream.</param>
     /// <exception cref="ArgumentException">
     /// A shape, element type or scheme does not fit, the scale blocks of both operands are wider than 1024 along K, the output overlaps an operand,
@@ -89,7 +89,7 @@ public sealed partial class Int8Operators
     /// <param name="weights">B, codes [N, K].</param>
     /// <param name="bias">One value for each of the N columns, or an empty view for none.</param>
     /// <param name="output">C [M, N] of BFloat16, Half or Single.</param>
-    /// <param name="overrides">Parts of the tile plan to fix; null leaves the plan to <see cref="TileScheduler"/>.</param>
+    /// <param name="overrides">Parts of the tile plan to fix; null leaves the plan to the library's cost model.</param>
     /// <param name="stream">The stream; null for the device's default stream.</param>
     /// <exception cref="ArgumentException">As for the product without a bias, or the bias is neither empty nor N long.</exception>
     /// <remarks>Source: the block-wise INT8 kernels' <c>int8_addmm</c>.</remarks>
@@ -108,7 +108,7 @@ public sealed partial class Int8Operators
     /// <param name="weights">B, codes [N, K].</param>
     /// <param name="output">C, codes [M, N] and one scale a row and block of columns, at most 512 wide.</param>
     /// <param name="rounding">Toward zero, as the reference does, or to nearest even, with half the error.</param>
-    /// <param name="overrides">Parts of the tile plan to fix; null leaves the plan to <see cref="QuantizedOutputScheduler"/>.</param>
+    /// <param name="overrides">Parts of the tile plan to fix; null leaves the plan to the library's cost model.</param>
     /// <param name="stream">The stream; null for the device's default stream.</param>
     /// <exception cref="ArgumentException">
     /// A shape or scheme does not fit, the scale blocks of both operands are wider than 1024 along K, the output overlaps an operand, or the overrides
@@ -133,7 +133,7 @@ public sealed partial class Int8Operators
     /// <param name="bias">One value for each of the N columns, or an empty view for none.</param>
     /// <param name="output">C, codes [M, N] and one scale a row and block of columns, at most 512 wide.</param>
     /// <param name="rounding">Toward zero, as the reference does, or to nearest even, with half the error.</param>
-    /// <param name="overrides">Parts of the tile plan to fix; null leaves the plan to <see cref="QuantizedOutputScheduler"/>.</param>
+    /// <param name="overrides">Parts of the tile plan to fix; null leaves the plan to the library's cost model.</param>
     /// <param name="stream">The stream; null for the device's default stream.</param>
     /// <exception cref="ArgumentException">As for the product without a bias, or the bias is neither empty nor N long.</exception>
     /// <remarks>Source: the block-wise INT8 kernels' <c>int8_addmm_quant</c>.</remarks>

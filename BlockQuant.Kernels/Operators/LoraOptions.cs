@@ -15,7 +15,7 @@ public enum SplitReduction
 /// <summary>The choices of a LoRA shrink.</summary>
 public sealed record LoraShrinkOptions
 {
-    /// <summary>Parts of the plan to fix, among them the split of the depth; null leaves the plan to <see cref="LoraScheduler"/>.</summary>
+    /// <summary>Parts of the plan to fix, among them the split of the depth; null leaves the plan to the library's cost model.</summary>
     public LoraPlanOverrides? Plan { get; init; }
 
     /// <summary>How a split depth is summed.</summary>
@@ -32,7 +32,7 @@ public sealed record LoraShrinkOptions
 /// <summary>The choices of a LoRA expand.</summary>
 public sealed record LoraExpandOptions
 {
-    /// <summary>Parts of the plan to fix; null leaves the plan to <see cref="LoraScheduler"/>.</summary>
+    /// <summary>Parts of the plan to fix; null leaves the plan to the library's cost model.</summary>
     public LoraPlanOverrides? Plan { get; init; }
 
     /// <summary>True to add to what the output holds, false to set it.</summary>
