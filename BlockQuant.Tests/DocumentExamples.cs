@@ -1,4 +1,5 @@
 using BlockQuant.Scheduling;
+using BlockQuant.Storage;
 
 namespace BlockQuant.Tests;
 
@@ -28,6 +29,18 @@ internal static class DocumentExamples
         DeviceFault fault = status.Read();   // waits; fault.Code is None, or e.g. ExpertOutOfRange: "expert id 3 at 7; expected 0 to 2"
         // end
         return fault;
+    }
+
+    public static void Experts(ComputeDevice device, string path, int experts, int n, int k)
+    {
+        // begin operators.md
+        using var checkpoint = Checkpoint.Open(path);
+        using var weights = new ExpertWeights<Float8E4M3>(device, experts, n, k, QuantizationScheme.Fp8Block128);
+        for (int expert = 0; expert < experts; expert++)
+        {
+            weights.CopyFrom(expert, QuantizedMatrix.FromCheckpoint(checkpoint, $"model.layers.0.mlp.experts.{expert}.down_proj"));
+        }
+        // end
     }
 
     public static void Use(ComputeDevice device, string file)
