@@ -1,12 +1,16 @@
 using System.Globalization;
 using System.Text.Json;
 using System.Text.RegularExpressions;
+using BlockQuant.Scheduling;
 
 namespace BlockQuant.Benchmarks.Reports;
 
 /// <summary>One timed row of a results file, the library's own or, with <see cref="Peer"/>, another library's.</summary>
 internal sealed partial record ResultRow
 {
+    /// <summary>The suite whose variants say themselves what was found: it times the processor.</summary>
+    public const string HostSuite = "host";
+
     public required string Suite { get; init; }
 
     public int M { get; init; }
@@ -46,8 +50,29 @@ internal sealed partial record ResultRow
         _ => this,
     };
 
+    /// <summary>
+    /// Whether the operator runs this kernel by itself: of a problem that was timed both with a quantizer ahead and in a kernel that quantizes, the
+    /// one that the cost model expects to be faster.
+    /// </summary>
+    /// <param name="rows">The rows of the suite.</param>
+    public bool IsDefaultAmong(IEnumerable<ResultRow> rows)
+    {
+        if (Suite != "dense-bf16" || rows.All(other => other.Problem != Problem || other.Quantizes == Quantizes))
+            return true;
+        Match plan = DecodePlan().Match(Variant);
+        return plan.Success && Quantizes == HopperScheduler.QuantizesInside(
+            new HopperPlan(HopperKernelKind.Decode, Number(plan.Groups[1]), 128, Number(plan.Groups[2]), 1), K);
+    }
+
     /// <summary>Whether a peer computed this row's problem from the same operands: its variant, if it has one, begins this row's.</summary>
     public bool IsComparedWith(ResultRow peer) => peer.Problem == Problem && Variant.StartsWith(peer.Variant, StringComparison.Ordinal);
+
+    private bool Quantizes => Variant.EndsWith(" quantizing", StringComparison.Ordinal);
+
+    private static int Number(Group digits) => int.Parse(digits.ValueSpan, CultureInfo.InvariantCulture);
+
+    [GeneratedRegex("Decode ([0-9]+)x128 split ([0-9]+)")]
+    private static partial Regex DecodePlan();
 
     [GeneratedRegex("([0-9]+) taken")]
     private static partial Regex TakenExperts();
@@ -79,7 +104,7 @@ internal sealed record ResultFile
         return file with
         {
             Name = Path.GetFileName(path),
-            Results = file.Results.Where(row => row.SustainedUs > 0).Select(row => row.WithCounts()).ToArray(),
+            Results = file.Results.Where(row => row.SustainedUs > 0 || row.Suite == ResultRow.HostSuite).Select(row => row.WithCounts()).ToArray(),
         };
     }
 

@@ -16,39 +16,37 @@ internal static class ResultTables
             text.Append($"\n#### Suite `{suite.Key}`\n");
             if (names.Length > 0)
                 text.Append(Ratios(suite, names, of));
-            text.Append("\n<details><summary>Every shape</summary>\n\n");
-            text.Append("| M | N | K | kernel | error | spaced µs | sustained µs | TFLOP/s | GB/s |\n|---:|---:|---:|---|---:|---:|---:|---:|---:|\n");
-            foreach (ResultRow row in suite)
-                text.Append(Row(row));
-            text.Append("\n</details>\n");
+            if (suite.Key == ResultRow.HostSuite)
+                text.Append('\n').AppendJoin(string.Empty, suite.Select(row => $"- {row.Variant}\n"));
+            else
+                text.Append(Shapes(suite));
         }
 
         return text.ToString();
+    }
+
+    private static string Shapes(IEnumerable<ResultRow> suite)
+    {
+        var text = new StringBuilder("\n<details><summary>Every shape</summary>\n\n");
+        text.Append("| M | N | K | kernel | error | spaced µs | sustained µs | TFLOP/s | GB/s |\n|---:|---:|---:|---|---:|---:|---:|---:|---:|\n");
+        return text.AppendJoin(string.Empty, suite.Select(Row)).Append("\n</details>\n").ToString();
     }
 
     private static string Ratios(IEnumerable<ResultRow> suite, string[] names, Dictionary<string, ResultRow[]> peers)
     {
-        var text = new StringBuilder("\nTimes as fast as, spaced / sustained, geometric mean over the shapes (how many):\n\n| M |");
-        text.Append(string.Concat(names.Select(name => $" {name} |"))).Append("\n|---:|").Append(string.Concat(names.Select(_ => "---:|"))).Append('\n');
-        foreach (var batch in suite.GroupBy(row => row.M))
+        var text = new StringBuilder("\nTimes as fast as, spaced / sustained: geometric mean over the shapes (how many), and the lowest of any shape.\n\n| M |");
+        text.AppendJoin(string.Empty, names.Select(name => $" {name} | lowest |")).Append("\n|---:|").Append(string.Concat(names.Select(_ => "---:|---:|"))).Append('\n');
+        foreach (var batch in suite.Where(row => row.IsDefaultAmong(suite)).GroupBy(row => row.M))
         {
-            string[] cells = names.Select(name => Ratio(batch, peers[name])).ToArray();
-            if (cells.Any(cell => cell.Length > 0))
-                text.Append(CultureInfo.InvariantCulture, $"| {batch.Key} |{string.Concat(cells.Select(cell => $" {cell} |"))}\n");
+            Comparison?[] cells = Array.ConvertAll(names, name => Comparison.Of(batch, peers[name]));
+            if (cells.Any(cell => cell is not null))
+                text.Append(CultureInfo.InvariantCulture, $"| {batch.Key} |").AppendJoin(string.Empty, cells.Select(Cells)).Append('\n');
         }
 
         return text.ToString();
     }
 
-    private static string Ratio(IEnumerable<ResultRow> rows, ResultRow[] peer)
-    {
-        var pairs = rows.SelectMany(row => peer.Where(row.IsComparedWith), (row, other) => (Spaced: other.SpacedUs / row.SpacedUs, Sustained: other.SustainedUs / row.SustainedUs)).ToArray();
-        return pairs.Length == 0
-            ? string.Empty
-            : FormattableString.Invariant($"{Mean(pairs.Select(pair => pair.Spaced)):F2} / {Mean(pairs.Select(pair => pair.Sustained)):F2} ({pairs.Length})");
-    }
-
-    private static double Mean(IEnumerable<double> ratios) => Math.Exp(ratios.Average(Math.Log));
+    private static string Cells(Comparison? found) => found is null ? "  |  |" : $" {found.Mean} ({found.Shapes}) | {found.Lowest} |";
 
     private static string Row(ResultRow row)
     {
