@@ -24,6 +24,6 @@ switch (args.FirstOrDefault())
         Console.Error.WriteLine(
             "expected: cpu, followed by BenchmarkDotNet's arguments; or host [--rounds N] [--only TEXT] [--json FILE] [--out DOCS]; "
             + "or --suite check|grouped-check|dense|grouped|batched|int8|lora|quant|host|all [--device cuda] [--json FILE] "
-            + "[--tokens 1,16,...] [--sweep]; or accuracy --out DOCS; or report --results DIR --out DOCS; or, where ILGPU is the kernel host, generate-ptx [REPOSITORY].");
+            + "[--tokens 1,16,...] [--sweep]; or accuracy --out DOCS; or report --results DIR --out DOCS [--readme FILE]; or, where ILGPU is the kernel host, generate-ptx [REPOSITORY].");
         return 2;
 }
