@@ -1,4 +1,3 @@
-using BlockQuant.Kernels.Hopper;
 using BlockQuant.Kernels.TensorCores.Dense;
 using BlockQuant.Scheduling;
 using ILGPU.Runtime;
@@ -29,12 +28,7 @@ internal static class DenseTensorCores
             M = (int)activations.Rows,
             N = (int)weights.Rows,
             K = (int)activations.Columns,
-            OutputType = (int)(Element<T>.Kind(nameof(output)) switch
-            {
-                ElementKind.BFloat16 => OutputType.BFloat16,
-                ElementKind.Float16 => OutputType.Half,
-                _ => OutputType.Single,
-            }),
+            OutputType = (int)Element<T>.Output(nameof(output)),
             Vector = ((address | (output.Columns * sizeof(T))) & 15) == 0 ? 1 : 0,
         };
         IntPtr handle = device.BindCudaStream(device.Ordered(stream));

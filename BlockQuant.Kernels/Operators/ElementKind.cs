@@ -1,3 +1,5 @@
+using BlockQuant.Kernels.Hopper;
+
 namespace BlockQuant;
 
 /// <summary>The full-precision element types that operators read and write.</summary>
@@ -28,4 +30,12 @@ internal static class Element<T>
             ? ElementKind.Float32
             : throw new ArgumentException($"{operand}: element type {typeof(T).Name}; expected BFloat16, Half or Single.", operand);
     }
+
+    /// <summary>What the tensor cores' kernels call the type of an output.</summary>
+    public static OutputType Output(string operand) => Kind(operand) switch
+    {
+        ElementKind.BFloat16 => OutputType.BFloat16,
+        ElementKind.Float16 => OutputType.Half,
+        _ => OutputType.Single,
+    };
 }

@@ -216,7 +216,7 @@ internal static class HopperExperts
             Weights = Address(weights.Codes),
             WeightScales = Address(weights.Scales),
             Output = Address(output.Data),
-            OutputType = HopperMultiplication.TypeOf<T>(),
+            OutputType = Element<T>.Output(nameof(output)),
         };
 
     private static long QuantizedLength<TCode>(long rows, ExpertWeightsView<TCode> weights)

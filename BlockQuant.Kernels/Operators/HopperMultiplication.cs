@@ -89,17 +89,7 @@ internal static class HopperMultiplication
             WeightScales = weights.Scales.Data.LoadEffectiveAddressAsPtr(),
             Output = output.Data.LoadEffectiveAddressAsPtr(),
             OutputPitch = output.Columns,
-            OutputType = typeof(T) == typeof(sbyte) ? default : TypeOf<T>(),
-        };
-
-    /// <summary>What the kernels call an output's element type.</summary>
-    public static OutputType TypeOf<T>()
-        where T : unmanaged
-        => Element<T>.Kind("output") switch
-        {
-            ElementKind.BFloat16 => OutputType.BFloat16,
-            ElementKind.Float16 => OutputType.Half,
-            _ => OutputType.Single,
+            OutputType = typeof(T) == typeof(sbyte) ? default : Element<T>.Output(nameof(output)),
         };
 
     public static bool IsAligned<T>(ArrayView<T> view)

@@ -1,4 +1,3 @@
-using BlockQuant.Kernels.Hopper;
 using BlockQuant.Kernels.Portable;
 using BlockQuant.Kernels.TensorCores;
 using BlockQuant.Kernels.TensorCores.Lora;
@@ -233,12 +232,7 @@ internal static class LoraTensorCores
             Adapters = (int)Math.Min(slices[0].Adapters, int.MaxValue),
             Output = Address(output.Data),
             OutputPitch = output.Columns * Size<TOut>(),
-            OutputType = (int)(Element<TOut>.Kind(nameof(output)) switch
-            {
-                ElementKind.BFloat16 => OutputType.BFloat16,
-                ElementKind.Float16 => OutputType.Half,
-                _ => OutputType.Single,
-            }),
+            OutputType = (int)Element<TOut>.Output(nameof(output)),
         };
 
     private static SliceParameter Parameter<TW>(LoraSlice<TW> slice, long column)
