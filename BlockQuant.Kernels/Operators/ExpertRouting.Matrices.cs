@@ -20,7 +20,7 @@ public sealed partial class ExpertRouting
         ExpertIndices.RequireIds(expertIds, experts);
         int tokens = expertIds.Length / topK;
         using DeviceMatrix<int> ids = device.Upload(expertIds, tokens, topK);
-        return Finished(new ExpertRoutingTable(device, tokens, topK, experts), r => Route(ids.View, r.View, r.Workspace.View));
+        return Result.Finished(device, new ExpertRoutingTable(device, tokens, topK, experts), r => Route(ids.View, r.View, r.Workspace.View));
     }
 
     /// <summary>Copies each token's row to the sorted rows of its slots.</summary>
@@ -33,7 +33,7 @@ public sealed partial class ExpertRouting
     {
         ArgumentNullException.ThrowIfNull(source);
         ArgumentNullException.ThrowIfNull(routing);
-        return Finished(new DeviceMatrix<T>(device, routing.Rows, source.Columns), r => Gather(source.View, routing.View, r.View));
+        return Result.Finished(device, new DeviceMatrix<T>(device, routing.Rows, source.Columns), r => Gather(source.View, routing.View, r.View));
     }
 
     /// <summary>Each token's weighted sum of its slots' rows.</summary>
@@ -48,23 +48,6 @@ public sealed partial class ExpertRouting
         ArgumentNullException.ThrowIfNull(source);
         ArgumentNullException.ThrowIfNull(weights);
         ArgumentNullException.ThrowIfNull(routing);
-        return Finished(new DeviceMatrix<T>(device, routing.Tokens, source.Columns), r => Combine(source.View, weights.View, routing.View, r.View));
-    }
-
-    /// <summary>Fills a result and waits, so that what it was computed from may be freed.</summary>
-    private TResult Finished<TResult>(TResult result, Action<TResult> fill)
-        where TResult : IDisposable
-    {
-        try
-        {
-            fill(result);
-            device.Synchronize();
-            return result;
-        }
-        catch
-        {
-            result.Dispose();
-            throw;
-        }
+        return Result.Finished(device, new DeviceMatrix<T>(device, routing.Tokens, source.Columns), r => Combine(source.View, weights.View, routing.View, r.View));
     }
 }

@@ -22,7 +22,8 @@ public sealed partial class Fp8Operators
         ExpertIndices.RequireIds(expertIds, weights.Experts);
         using DeviceBuffer<int> ids = device.Upload(expertIds);
         using DeviceBuffer<int> workspace = device.Allocate<int>(BatchedWorkspaceLength(activations.Rows, weights.View));
-        return Finished(
+        return Result.Finished(
+            device,
             new DeviceMatrix<T>(device, activations.Rows, weights.Rows),
             c => MultiplyBatched(activations.View, weights.View, ids.View, c.View, workspace.View, default, overrides));
     }
@@ -68,15 +69,6 @@ public sealed partial class Fp8Operators
         ExpertIndices.RequireOffsets(offsets, weights.Experts, rows);
         using DeviceBuffer<int> ends = device.Upload(offsets);
         using DeviceBuffer<int> workspace = device.Allocate<int>(workspaceLength);
-        return Finished(new DeviceMatrix<T>(device, rows, weights.Rows), c => multiply(ends.View, c.View, workspace.View));
+        return Result.Finished(device, new DeviceMatrix<T>(device, rows, weights.Rows), c => multiply(ends.View, c.View, workspace.View));
     }
-
-    /// <summary>Fills a result and waits, so that what it was computed from may be freed.</summary>
-    private DeviceMatrix<T> Finished<T>(DeviceMatrix<T> result, Action<DeviceMatrix<T>> fill)
-        where T : unmanaged
-        => Result.Filled(result, r =>
-        {
-            fill(r);
-            device.Synchronize();
-        });
 }

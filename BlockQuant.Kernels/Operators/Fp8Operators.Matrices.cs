@@ -59,7 +59,8 @@ public sealed partial class Fp8Operators
         ArgumentNullException.ThrowIfNull(activations);
         ArgumentNullException.ThrowIfNull(weights);
         using DeviceBuffer<int> workspace = device.Allocate<int>(MultiplyWorkspaceLength(activations.Rows, activations.Columns));
-        return Finished(
+        return Result.Finished(
+            device,
             new DeviceMatrix<TOutput>(device, activations.Rows, weights.Rows),
             c => Multiply(activations.View, weights.View, c.View, workspace.View, overrides));
     }

@@ -65,17 +65,11 @@ public sealed partial class LoraOperators
         ArgumentNullException.ThrowIfNull(map);
         long rank = slices.Count == 0 ? 0 : slices.Max(slice => slice.Rows);
         using DeviceBuffer<float> workspace = device.Allocate<float>(ShrinkWorkspaceLength(slices.Count, x.Tokens, rank, options));
-        var result = new DeviceMatrix<float>(device, slices.Count * x.Tokens, rank);
-        try
-        {
-            Shrink(x, Views(slices), map.View, scaling, result.View, workspace.View, options);
-            return result;
-        }
-        catch
-        {
-            result.Dispose();
-            throw;
-        }
+        LoraSlice<TW>[] views = Views(slices);
+        return Result.Finished(
+            device,
+            new DeviceMatrix<float>(device, slices.Count * x.Tokens, rank),
+            r => Shrink(x, views, map.View, scaling, r.View, workspace.View, options));
     }
 
     private static LoraSlice<T>[] Views<T>(IReadOnlyList<LoraDeviceSlice<T>> slices)
