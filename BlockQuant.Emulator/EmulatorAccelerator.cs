@@ -57,7 +57,9 @@ public sealed class EmulatorAccelerator
         Reserve(bytes);
         try
         {
-            return HostMemoryBuffer.Allocate(bytes, options.CheckUninitialisedGlobalReads, Release);
+            MemoryBuffer buffer = HostMemoryBuffer.Allocate(bytes, options.CheckUninitialisedGlobalReads, Release);
+            buffer.Owner = this;
+            return buffer;
         }
         catch (OutOfMemoryException e)
         {

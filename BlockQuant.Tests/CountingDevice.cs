@@ -31,6 +31,8 @@ internal sealed class CountingDevice : ComputeDevice
 
     public override AcceleratorStream DefaultStream => inner.DefaultStream;
 
+    internal override object Accelerator => inner.Accelerator;
+
     public override AcceleratorStream CreateStream() => inner.CreateStream();
 
     public override void Synchronize() => Interlocked.Increment(ref synchronizations);

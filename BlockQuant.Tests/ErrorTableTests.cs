@@ -34,6 +34,18 @@ public sealed partial class ErrorTableTests
             using var table = new ExpertRoutingTable(Device, 4, 2, 3);
             Device.Routing.Route(table.View.SlotRows, table.View, table.Workspace.View);
         });
+        yield return Case<ArgumentException>("memory of another device", () =>
+        {
+            using ComputeDevice other = TestDevice.Open();
+            using var x = new DeviceMatrix<float>(other, 4, 128);
+            Device.Fp8.Quantize(x, QuantizationScheme.Fp8TokenGroup128);
+        });
+        yield return Case<ArgumentException>("a stream of another device", () =>
+        {
+            using ComputeDevice other = TestDevice.Open();
+            using DeviceBuffer<int> x = Device.Allocate<int>(1);
+            x.CopyFrom([1], other.DefaultStream);
+        });
         yield return Case<ArgumentException>("a tile plan", () => Device.Fp8.Plan(4, 8, 128, new TilePlanOverrides { TileM = 7 }));
         yield return Case<ArgumentException>("tuned plans", () => Device.Plans = new TunedPlans("another device"));
         yield return Case<ArgumentException>("an expert", () => Device.Routing.Route([0, 1, 5, 2], topK: 2, experts: 3));

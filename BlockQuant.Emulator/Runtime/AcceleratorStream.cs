@@ -6,6 +6,9 @@ public abstract class AcceleratorStream : IDisposable
     /// <summary>Whether the stream was disposed of.</summary>
     public bool IsDisposed { get; private set; }
 
+    /// <summary>The device that the stream is of; null where its holder does not say.</summary>
+    internal object? Owner { get; init; }
+
     /// <summary>Waits until all work queued so far is done.</summary>
     public abstract void Synchronize();
 

@@ -37,6 +37,9 @@ public abstract unsafe class MemoryBuffer : IDisposable
     /// <summary>Whether the buffer was disposed of.</summary>
     public bool IsDisposed => disposed != 0;
 
+    /// <summary>The device that the memory is of; null where its holder does not say.</summary>
+    internal object? Owner { get; set; }
+
     /// <summary>Where a view may access memory after its bounds check; null where each access must ask <see cref="Access"/>.</summary>
     internal byte* DirectOrigin { get; private protected set; }
 

@@ -1,4 +1,5 @@
 using System.Runtime.CompilerServices;
+using BlockQuant.Devices;
 using BlockQuant.Kernels;
 using BlockQuant.Kernels.Hopper;
 using BlockQuant.Kernels.TensorCores;
@@ -234,6 +235,9 @@ public abstract partial class ComputeDevice : IDisposable
     /// <inheritdoc/>
     public override string ToString() => $"{Name} ({Kind})";
 
+    /// <summary>What the device's memory and streams are of: by it those of another device are told.</summary>
+    internal abstract object Accelerator { get; }
+
     /// <summary>Allocations made so far: operators of the view tier make none.</summary>
     internal long AllocationCount => Interlocked.Read(ref allocations);
 
@@ -265,7 +269,7 @@ public abstract partial class ComputeDevice : IDisposable
         Run(launcher, shape, arguments, order);
     }
 
-    /// <summary>The stream that a call runs on: the given one, which must be alive, or the default one.</summary>
+    /// <summary>The stream that a call runs on: the given one, which must be alive and of this device, or the default one.</summary>
     internal AcceleratorStream Ordered(AcceleratorStream? stream)
     {
         if (stream is null)
@@ -274,7 +278,9 @@ public abstract partial class ComputeDevice : IDisposable
         }
 
         ObjectDisposedException.ThrowIf(stream.IsDisposed, stream);
-        return stream;
+        return ViewMemory.IsOf(Accelerator, stream)
+            ? stream
+            : throw new ArgumentException($"stream: of another device; expected one of {Name}.", nameof(stream));
     }
 
     internal void BufferTaken(long bytes)

@@ -17,14 +17,14 @@ internal static class AdapterMapping
 
     public static void Build(ComputeDevice device, ArrayView<int> mapping, AdapterMapView map, ArrayView<int> status, AcceleratorStream? stream)
     {
-        Require.Map(map, map.Tokens, nameof(map));
+        Require.Map(device, map);
         Require.Length(mapping, map.Tokens, nameof(mapping));
-        Require.Alive(mapping, nameof(mapping));
+        Require.Memory(device, mapping, nameof(mapping));
         Require.Disjoint(map.SortedTokens, "sorted tokens", mapping, nameof(mapping));
         Require.Disjoint(map.Counts, "counts", mapping, nameof(mapping));
         Require.Disjoint(map.Starts, "starts", mapping, nameof(mapping));
         Require.Disjoint(map.AdapterIds, "adapter ids", mapping, nameof(mapping));
-        Require.OptionalStatus(status);
+        Require.OptionalStatus(device, status);
         var arguments = new AdapterMapArguments
         {
             Mapping = mapping,
@@ -40,10 +40,9 @@ internal static class AdapterMapping
 
     public static void Check(ComputeDevice device, AdapterMapView map, int adapters, ArrayView<int> status, AcceleratorStream? stream)
     {
-        Require.Map(map, map.Tokens, nameof(map));
+        Require.Map(device, map);
         Require.Positive(adapters, nameof(adapters));
-        Require.Length(status, DeviceStatus.Length, nameof(status));
-        Require.OptionalStatus(status);
+        Require.Status(device, status);
         var adapterIds = new IndexCheckArguments
         {
             Indices = map.AdapterIds,

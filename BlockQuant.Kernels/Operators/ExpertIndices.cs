@@ -26,10 +26,10 @@ internal static class ExpertIndices
         }
     }
 
-    public static void RequireOffsets(ArrayView<int> offsets, int experts)
+    public static void RequireOffsets(ComputeDevice device, ArrayView<int> offsets, int experts)
     {
         RequireOffsetCount(offsets.Length, experts);
-        Require.Alive(offsets, nameof(offsets));
+        Require.Memory(device, offsets, nameof(offsets));
     }
 
     /// <summary>Host ids are all experts.</summary>

@@ -24,15 +24,16 @@ internal static class ExpertMultiplication
         where T : unmanaged
         where TFormat : struct, ICodeFormat
     {
-        RequireWeights(weights, format);
-        RequireRaw(activations, weights, output);
+        RequireWeights(device, weights, format);
+        RequireRaw(device, activations, weights, output);
         Require.Length(expertIds, activations.Rows, nameof(expertIds));
+        Require.Memory(device, expertIds, nameof(expertIds));
         Require.Disjoint(output.Data, nameof(output), expertIds, nameof(expertIds));
-        Require.OptionalStatus(status);
+        Require.OptionalStatus(device, status);
         ElementKind kind = Element<T>.Kind(nameof(activations));
         HopperPlan? plan = TileScheduler.PlanBatched(
             activations.Rows, weights.Experts, weights.Rows, weights.Columns, device.Traits, overrides, HopperExperts.FitsBatched(activations, weights));
-        RequireWorkspace(workspace, plan is null ? 0 : HopperExperts.BatchedWorkspaceLength(activations.Rows, weights), output, activations.Data, weights);
+        RequireWorkspace(device, workspace, plan is null ? 0 : HopperExperts.BatchedWorkspaceLength(activations.Rows, weights), output, activations.Data, weights);
         Require.Disjoint(workspace, nameof(workspace), expertIds, nameof(expertIds));
         if (activations.Rows == 0)
         {
@@ -78,10 +79,10 @@ internal static class ExpertMultiplication
         where T : unmanaged
         where TFormat : struct, ICodeFormat
     {
-        RequireWeights(weights, format);
-        RequireRaw(activations, weights, output);
+        RequireWeights(device, weights, format);
+        RequireRaw(device, activations, weights, output);
         TilePlan plan = RequireGroups(device, activations.Rows, weights, offsets, output, status, overrides, HopperExperts.Fits(weights));
-        RequireWorkspace(workspace, GroupedWorkspaceLength(plan, activations.Rows, weights), output, activations.Data, weights);
+        RequireWorkspace(device, workspace, GroupedWorkspaceLength(plan, activations.Rows, weights), output, activations.Data, weights);
         Require.Disjoint(workspace, nameof(workspace), offsets, nameof(offsets));
         ElementKind kind = Element<T>.Kind(nameof(activations));
         if (weights.Experts == 0)
@@ -130,14 +131,14 @@ internal static class ExpertMultiplication
         where T : unmanaged
         where TFormat : struct, ICodeFormat
     {
-        Require.Quantized(activations, format, nameof(activations));
-        RequireWeights(weights, format);
-        RequireShapes(activations.Rows, activations.Columns, weights, output);
+        Require.Quantized(device, activations, format, nameof(activations));
+        RequireWeights(device, weights, format);
+        RequireShapes(device, activations.Rows, activations.Columns, weights, output);
         Require.Disjoint(output.Data, nameof(output), activations.Codes.Data, "activation codes");
         Require.Disjoint(output.Data, nameof(output), activations.Scales.Data, "activation scales");
         TilePlan plan = RequireGroups(
             device, activations.Rows, weights, offsets, output, status, overrides, HopperExperts.Fits(activations, weights));
-        RequireWorkspace(workspace, ExpertIndices.TileOffsetsLength(weights.Experts), output, activations.Codes.Data, weights);
+        RequireWorkspace(device, workspace, ExpertIndices.TileOffsetsLength(weights.Experts), output, activations.Codes.Data, weights);
         Require.Disjoint(workspace, nameof(workspace), offsets, nameof(offsets));
         ElementKind kind = Element<T>.Kind(nameof(output));
         if (weights.Experts == 0)
@@ -174,7 +175,7 @@ internal static class ExpertMultiplication
         where TCode : unmanaged
         => plan.Hopper is null ? ExpertIndices.TileOffsetsLength(weights.Experts) : HopperExperts.GroupedWorkspaceLength(rows, weights);
 
-    private static void RequireWeights<TCode>(ExpertWeightsView<TCode> weights, ElementFormat format)
+    private static void RequireWeights<TCode>(ComputeDevice device, ExpertWeightsView<TCode> weights, ElementFormat format)
         where TCode : unmanaged
     {
         if (weights.Scheme is null)
@@ -187,20 +188,22 @@ internal static class ExpertMultiplication
             throw new ArgumentException($"weights: format {weights.Scheme.Format}; expected {format}.", nameof(weights));
         }
 
-        Require.Alive(weights.Codes, nameof(weights));
-        Require.Alive(weights.Scales, nameof(weights));
+        Require.Memory(device, weights.Codes, nameof(weights));
+        Require.Memory(device, weights.Scales, nameof(weights));
     }
 
-    private static void RequireRaw<TCode, T>(MatrixView<T> activations, ExpertWeightsView<TCode> weights, MatrixView<T> output)
+    private static void RequireRaw<TCode, T>(
+        ComputeDevice device, MatrixView<T> activations, ExpertWeightsView<TCode> weights, MatrixView<T> output)
         where TCode : unmanaged
         where T : unmanaged
     {
-        Require.Alive(activations.Data, nameof(activations));
-        RequireShapes(activations.Rows, activations.Columns, weights, output);
+        Require.Memory(device, activations.Data, nameof(activations));
+        RequireShapes(device, activations.Rows, activations.Columns, weights, output);
         Require.Disjoint(output.Data, nameof(output), activations.Data, nameof(activations));
     }
 
-    private static void RequireShapes<TCode, T>(long rows, long columns, ExpertWeightsView<TCode> weights, MatrixView<T> output)
+    private static void RequireShapes<TCode, T>(
+        ComputeDevice device, long rows, long columns, ExpertWeightsView<TCode> weights, MatrixView<T> output)
         where TCode : unmanaged
         where T : unmanaged
     {
@@ -217,7 +220,7 @@ internal static class ExpertMultiplication
         }
 
         Require.Shape(output, rows, weights.Rows, nameof(output));
-        Require.Alive(output.Data, nameof(output));
+        Require.Memory(device, output.Data, nameof(output));
         Require.Disjoint(output.Data, nameof(output), weights.Codes, "weight codes");
         Require.Disjoint(output.Data, nameof(output), weights.Scales, "weight scales");
     }
@@ -234,19 +237,24 @@ internal static class ExpertMultiplication
         where TCode : unmanaged
         where T : unmanaged
     {
-        ExpertIndices.RequireOffsets(offsets, weights.Experts);
-        Require.OptionalStatus(status);
+        ExpertIndices.RequireOffsets(device, offsets, weights.Experts);
+        Require.OptionalStatus(device, status);
         Require.Disjoint(output.Data, nameof(output), offsets, nameof(offsets));
         return TileScheduler.PlanGrouped(rows, weights.Experts, weights.Rows, weights.Columns, device.Traits, overrides, fitsTensorCores);
     }
 
     private static void RequireWorkspace<TCode, T, TActivation>(
-        ArrayView<int> workspace, long length, MatrixView<T> output, ArrayView<TActivation> activations, ExpertWeightsView<TCode> weights)
+        ComputeDevice device,
+        ArrayView<int> workspace,
+        long length,
+        MatrixView<T> output,
+        ArrayView<TActivation> activations,
+        ExpertWeightsView<TCode> weights)
         where TCode : unmanaged
         where T : unmanaged
         where TActivation : unmanaged
     {
-        Require.Workspace(workspace, length);
+        Require.Workspace(device, workspace, length);
         Require.Disjoint(output.Data, nameof(output), workspace, nameof(workspace));
         Require.Disjoint(workspace, nameof(workspace), activations, nameof(activations));
         Require.Disjoint(workspace, nameof(workspace), weights.Codes, "weight codes");

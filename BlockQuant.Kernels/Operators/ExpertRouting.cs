@@ -46,11 +46,12 @@ public sealed partial class ExpertRouting
     public void Route(
         MatrixView<int> expertIds, ExpertRoutingView routing, ArrayView<int> workspace, ArrayView<int> status = default, AcceleratorStream? stream = null)
     {
-        RequireRouting(routing);
+        RequireRouting(device, routing);
         Require.Shape(expertIds, routing.Tokens, routing.TopK, nameof(expertIds));
-        Require.Alive(expertIds.Data, nameof(expertIds));
+        Require.Memory(device, expertIds.Data, nameof(expertIds));
         Require.Length(workspace, WorkspaceLength(routing.Tokens, routing.TopK, routing.Experts), nameof(workspace));
-        Require.OptionalStatus(status);
+        Require.Memory(device, workspace, nameof(workspace));
+        Require.OptionalStatus(device, status);
         RequireDisjoint(routing, expertIds.Data, nameof(expertIds));
         RequireDisjoint(routing, workspace, nameof(workspace));
         Require.Disjoint(workspace, nameof(workspace), expertIds.Data, nameof(expertIds));
@@ -104,8 +105,9 @@ public sealed partial class ExpertRouting
         int experts = (int)(tileOffsets.Length - 1);
         Require.Positive(experts, nameof(tileOffsets));
         Require.Length(tileOffsets, experts + 1L, nameof(tileOffsets));
-        ExpertIndices.RequireOffsets(offsets, experts);
-        Require.OptionalStatus(status);
+        Require.Memory(device, tileOffsets, nameof(tileOffsets));
+        ExpertIndices.RequireOffsets(device, offsets, experts);
+        Require.OptionalStatus(device, status);
         Require.Disjoint(tileOffsets, nameof(tileOffsets), offsets, nameof(offsets));
         ExpertIndices.TileOffsets(device, offsets, experts, rows, tileM, tileOffsets, status, stream);
     }
@@ -119,11 +121,11 @@ public sealed partial class ExpertRouting
     public void Gather<T>(MatrixView<T> source, ExpertRoutingView routing, MatrixView<T> output, AcceleratorStream? stream = null)
         where T : unmanaged
     {
-        RequireRouting(routing);
+        RequireRouting(device, routing);
         Require.Shape(source, routing.Tokens, source.Columns, nameof(source));
         Require.Shape(output, routing.Rows, source.Columns, nameof(output));
-        Require.Alive(source.Data, nameof(source));
-        Require.Alive(output.Data, nameof(output));
+        Require.Memory(device, source.Data, nameof(source));
+        Require.Memory(device, output.Data, nameof(output));
         Require.Disjoint(output.Data, nameof(output), source.Data, nameof(source));
         RequireDisjoint(routing, output.Data, nameof(output));
         switch (Unsafe.SizeOf<T>())
@@ -153,13 +155,13 @@ public sealed partial class ExpertRouting
         MatrixView<T> source, MatrixView<float> weights, ExpertRoutingView routing, MatrixView<T> output, AcceleratorStream? stream = null)
         where T : unmanaged
     {
-        RequireRouting(routing);
+        RequireRouting(device, routing);
         Require.Shape(source, routing.Rows, source.Columns, nameof(source));
         Require.Shape(weights, routing.Tokens, routing.TopK, nameof(weights));
         Require.Shape(output, routing.Tokens, source.Columns, nameof(output));
-        Require.Alive(source.Data, nameof(source));
-        Require.Alive(weights.Data, nameof(weights));
-        Require.Alive(output.Data, nameof(output));
+        Require.Memory(device, source.Data, nameof(source));
+        Require.Memory(device, weights.Data, nameof(weights));
+        Require.Memory(device, output.Data, nameof(output));
         Require.Disjoint(output.Data, nameof(output), source.Data, nameof(source));
         Require.Disjoint(output.Data, nameof(output), weights.Data, nameof(weights));
         RequireDisjoint(routing, output.Data, nameof(output));
@@ -182,16 +184,16 @@ public sealed partial class ExpertRouting
 
     private static long Chunks(long slots) => MatrixIndex.CeilDivide(slots, ExpertCountKernel.Chunk);
 
-    private static void RequireRouting(ExpertRoutingView routing)
+    private static void RequireRouting(ComputeDevice device, ExpertRoutingView routing)
     {
         // A default view has no indptr.
         Require.Positive(routing.Indptr.Length, nameof(routing));
         Require.Positive(routing.SlotRows.Columns, nameof(routing));
         ExpertIndices.RequireCount(routing.Rows, nameof(routing));
-        Require.Alive(routing.SlotRows.Data, nameof(routing));
-        Require.Alive(routing.RowSlots, nameof(routing));
-        Require.Alive(routing.Counts, nameof(routing));
-        Require.Alive(routing.Indptr, nameof(routing));
+        Require.Memory(device, routing.SlotRows.Data, nameof(routing));
+        Require.Memory(device, routing.RowSlots, nameof(routing));
+        Require.Memory(device, routing.Counts, nameof(routing));
+        Require.Memory(device, routing.Indptr, nameof(routing));
     }
 
     private static void RequireDisjoint<T>(ExpertRoutingView routing, ArrayView<T> other, string operand)

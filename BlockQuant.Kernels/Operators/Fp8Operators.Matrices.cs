@@ -2,7 +2,7 @@ using BlockQuant.Scheduling;
 
 namespace BlockQuant;
 
-/// <content>The same operators over matrices that own their memory: each allocates its result on the operand's device.</content>
+/// <content>The same operators over matrices that own their memory: each allocates its result on the operators' device, where its operands must be.</content>
 public sealed partial class Fp8Operators
 {
     /// <summary>Quantizes a matrix; see <see cref="Quantize{T}(MatrixView{T}, QuantizedView{Float8E4M3}, ILGPU.Runtime.AcceleratorStream)"/>.</summary>

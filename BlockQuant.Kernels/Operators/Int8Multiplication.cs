@@ -23,9 +23,9 @@ internal static class Int8Multiplication
         AcceleratorStream? stream)
         where T : unmanaged
     {
-        RequireOperands(activations, weights, bias);
+        RequireOperands(device, activations, weights, bias);
         Require.Shape(output, activations.Rows, weights.Rows, nameof(output));
-        Require.Alive(output.Data, nameof(output));
+        Require.Memory(device, output.Data, nameof(output));
         RequireDisjoint(output.Data, nameof(output), activations, weights, bias);
         bool fits = HopperMultiplication.FitsTiles(activations, weights);
         TilePlan plan = Int8Scheduler.Plan(activations.Rows, weights.Rows, weights.Columns, device.Traits, overrides, fits, device.Plans);
@@ -79,8 +79,8 @@ internal static class Int8Multiplication
         TilePlanOverrides? overrides,
         AcceleratorStream? stream)
     {
-        RequireOperands(activations, weights, bias);
-        Int8Output.Validate(output, activations.Rows, weights.Rows);
+        RequireOperands(device, activations, weights, bias);
+        Int8Output.Validate(device, output, activations.Rows, weights.Rows);
         RequireDisjoint(output.Codes.Data, "output codes", activations, weights, bias);
         RequireDisjoint(output.Scales.Data, "output scales", activations, weights, bias);
         bool fits = HopperMultiplication.FitsTiles(activations, weights), nearest = Int8Output.IsNearest(rounding);
@@ -158,10 +158,11 @@ internal static class Int8Multiplication
         device.Launch(AddmmKernels<TBits, TElement>.Addmm, LaunchShapes.Tiles(plan, tiles), arguments, stream);
     }
 
-    private static void RequireOperands(in QuantizedView<sbyte> activations, in QuantizedView<sbyte> weights, ArrayView<float> bias)
+    private static void RequireOperands(
+        ComputeDevice device, in QuantizedView<sbyte> activations, in QuantizedView<sbyte> weights, ArrayView<float> bias)
     {
-        Require.Quantized(activations, ElementFormat.Int8, nameof(activations));
-        Require.Quantized(weights, ElementFormat.Int8, nameof(weights));
+        Require.Quantized(device, activations, ElementFormat.Int8, nameof(activations));
+        Require.Quantized(device, weights, ElementFormat.Int8, nameof(weights));
         Require.SameDepth(activations, weights);
         long depth = Math.Min(weights.Columns, Math.Min(activations.BlockColumns, weights.BlockColumns));
         if (depth > MaxExactDepth)
@@ -171,7 +172,7 @@ internal static class Int8Multiplication
                 nameof(weights));
         }
 
-        Require.Alive(bias, nameof(bias));
+        Require.Memory(device, bias, nameof(bias));
         if (bias.Length != 0 && bias.Length != weights.Rows)
         {
             throw new ArgumentException($"bias: length {bias.Length}; expected {weights.Rows}, the N of weights {weights.Codes.Shape}, or none.", nameof(bias));

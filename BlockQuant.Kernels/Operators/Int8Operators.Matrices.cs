@@ -2,7 +2,7 @@ using BlockQuant.Scheduling;
 
 namespace BlockQuant;
 
-/// <content>The same operators over matrices that own their memory: each allocates its result on the operand's device, float16 unless asked otherwise.</content>
+/// <content>The same operators over matrices that own their memory: each allocates its result, float16 unless asked otherwise, on the operators' device, where its operands must be.</content>
 public sealed partial class Int8Operators
 {
     /// <summary>Quantizes a matrix: scale = amax / 127 (not below 1e-12) of each block, code = value / scale.</summary>

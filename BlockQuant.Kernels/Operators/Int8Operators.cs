@@ -164,8 +164,8 @@ public sealed partial class Int8Operators
         RoundingMode rounding = RoundingMode.ReferenceCompatible,
         AcceleratorStream? stream = null)
     {
-        Require.Quantized(source, ElementFormat.Int8, nameof(source));
-        Int8Output.Validate(output, source.Rows, source.Columns);
+        Require.Quantized(device, source, ElementFormat.Int8, nameof(source));
+        Int8Output.Validate(device, output, source.Rows, source.Columns);
         Require.Disjoint(output.Codes.Data, "output codes", source.Codes.Data, "source codes");
         Require.Disjoint(output.Codes.Data, "output codes", source.Scales.Data, "source scales");
         Require.Disjoint(output.Scales.Data, "output scales", source.Codes.Data, "source codes");

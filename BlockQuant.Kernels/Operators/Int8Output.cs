@@ -7,9 +7,9 @@ namespace BlockQuant;
 internal static class Int8Output
 {
     /// <summary>One scale a row and block of columns: a group has no more of the output than that in hand.</summary>
-    public static void Validate(QuantizedView<sbyte> output, long rows, long columns)
+    public static void Validate(ComputeDevice device, QuantizedView<sbyte> output, long rows, long columns)
     {
-        Require.Quantized(output, ElementFormat.Int8, nameof(output));
+        Require.Quantized(device, output, ElementFormat.Int8, nameof(output));
         Require.Shape(output.Codes, rows, columns, nameof(output));
         Require.Disjoint(output.Codes.Data, "output codes", output.Scales.Data, "output scales");
         if (output.Scheme.Granularity == ScaleGranularity.Tensor || output.BlockRows != 1)

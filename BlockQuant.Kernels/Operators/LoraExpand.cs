@@ -21,7 +21,7 @@ internal static class LoraExpand
         where TW : unmanaged
         where TOut : unmanaged
     {
-        LoraOperands.Validate(y, nameof(y), slices, map, output);
+        LoraOperands.Validate(device, y, nameof(y), slices, map, output);
         if (y.Slices != slices.Length)
         {
             throw new ArgumentException($"y: shape {y.Shape}; expected [{slices.Length}, {y.Tokens}, rank].", nameof(y));

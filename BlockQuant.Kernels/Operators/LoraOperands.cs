@@ -9,18 +9,28 @@ internal static class LoraOperands
 {
     /// <summary>Output, slices and map fit the input and each other.</summary>
     public static void Validate<TX, TW, TOut>(
-        LoraInput<TX> input, string inputName, ReadOnlySpan<LoraSlice<TW>> slices, AdapterMapView map, MatrixView<TOut> output)
+        ComputeDevice device,
+        LoraInput<TX> input,
+        string inputName,
+        ReadOnlySpan<LoraSlice<TW>> slices,
+        AdapterMapView map,
+        MatrixView<TOut> output)
         where TX : unmanaged
         where TW : unmanaged
         where TOut : unmanaged
     {
         Require.Positive(slices.Length, nameof(slices));
-        Require.Alive(input.Values.Data, inputName);
-        Require.Alive(input.Scales.Data, inputName);
-        Require.Alive(output.Data, nameof(output));
+        Require.Memory(device, input.Values.Data, inputName);
+        Require.Memory(device, input.Scales.Data, inputName);
+        Require.Memory(device, output.Data, nameof(output));
         Require.Disjoint(output.Data, nameof(output), input.Values.Data, inputName);
         Require.Disjoint(output.Data, nameof(output), input.Scales.Data, inputName);
-        Require.Map(map, input.Tokens, nameof(map));
+        Require.Map(device, map);
+        if (map.Tokens != input.Tokens)
+        {
+            throw new ArgumentException($"map: {map.Tokens} tokens in {map.Entries} entries; expected {input.Tokens} tokens.", nameof(map));
+        }
+
         Require.Disjoint(output.Data, nameof(output), map.SortedTokens, nameof(map));
         for (int i = 0; i < slices.Length; i++)
         {
@@ -36,8 +46,8 @@ internal static class LoraOperands
                 throw new ArgumentException($"slices[{i}]: scales differ from those of slices[0]; expected all or none with scales.", nameof(slices));
             }
 
-            Require.Alive(slice.Values, nameof(slices));
-            Require.Alive(slice.Scales, nameof(slices));
+            Require.Memory(device, slice.Values, nameof(slices));
+            Require.Memory(device, slice.Scales, nameof(slices));
             Require.Disjoint(output.Data, nameof(output), slice.Values, nameof(slices));
             Require.Disjoint(output.Data, nameof(output), slice.Scales, nameof(slices));
         }

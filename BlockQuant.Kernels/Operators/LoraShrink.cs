@@ -25,7 +25,7 @@ internal static class LoraShrink
         where TW : unmanaged
         where TOut : unmanaged
     {
-        LoraOperands.Validate(x, nameof(x), slices, map, output);
+        LoraOperands.Validate(device, x, nameof(x), slices, map, output);
         if (x.Slices != 1)
         {
             throw new ArgumentException($"x: shape {x.Shape}; expected one slice of rows, which all slices of weights read.", nameof(x));
@@ -50,12 +50,7 @@ internal static class LoraShrink
         }
 
         long needed = LoraOperators.ShrinkWorkspaceLength(slices.Length, x.Tokens, rank, options);
-        if (workspace.Length < needed)
-        {
-            throw new ArgumentException($"workspace: length {workspace.Length}; expected at least {needed}.", nameof(workspace));
-        }
-
-        Require.Alive(workspace, nameof(workspace));
+        Require.Workspace(device, workspace, needed);
         Require.Disjoint(workspace, nameof(workspace), output.Data, nameof(output));
         Require.Disjoint(workspace, nameof(workspace), x.Values.Data, nameof(x));
         if (LoraTensorScheduler.Runs(device.Traits, options?.Plan, LoraTensorCores.Obstacle(device, x, slices, 16, cast: false)))

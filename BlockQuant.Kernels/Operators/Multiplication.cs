@@ -21,11 +21,11 @@ internal static class Multiplication
         where T : unmanaged
         where TFormat : struct, ICodeFormat
     {
-        Require.Quantized(activations, format, nameof(activations));
-        Require.Quantized(weights, format, nameof(weights));
+        Require.Quantized(device, activations, format, nameof(activations));
+        Require.Quantized(device, weights, format, nameof(weights));
         Require.SameDepth(activations, weights);
         Require.Shape(output, activations.Rows, weights.Rows, nameof(output));
-        Require.Alive(output.Data, nameof(output));
+        Require.Memory(device, output.Data, nameof(output));
         Require.Disjoint(output.Data, nameof(output), activations.Codes.Data, "activation codes");
         Require.Disjoint(output.Data, nameof(output), activations.Scales.Data, "activation scales");
         Require.Disjoint(output.Data, nameof(output), weights.Codes.Data, "weight codes");

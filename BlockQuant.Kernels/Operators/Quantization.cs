@@ -14,7 +14,7 @@ internal static class Quantization
         where T : unmanaged
         where TFormat : struct, ICodeFormat
     {
-        Validate(source, output, format);
+        Validate(device, source, output, format);
         Require.BlockStart(output, nameof(output));
         switch (Element<T>.Kind(nameof(source)))
         {
@@ -36,7 +36,7 @@ internal static class Quantization
         where T : unmanaged
         where TFormat : struct, ICodeFormat
     {
-        Validate(source, output, format);
+        Validate(device, source, output, format);
         if (output.Scheme.Granularity != ScaleGranularity.Tensor)
         {
             throw new ArgumentException($"output: scales per {output.Scheme.Granularity}; expected one scale for the tensor.", nameof(output));
@@ -62,9 +62,9 @@ internal static class Quantization
         where T : unmanaged
         where TFormat : struct, ICodeFormat
     {
-        Require.Quantized(source, format, nameof(source));
+        Require.Quantized(device, source, format, nameof(source));
         Require.Shape(output, source.Rows, source.Columns, nameof(output));
-        Require.Alive(output.Data, nameof(output));
+        Require.Memory(device, output.Data, nameof(output));
         Require.Disjoint(output.Data, nameof(output), source.Codes.Data, "source codes");
         Require.Disjoint(output.Data, nameof(output), source.Scales.Data, "source scales");
         switch (Element<T>.Kind(nameof(output)))
@@ -81,13 +81,13 @@ internal static class Quantization
         }
     }
 
-    private static void Validate<TCode, T>(MatrixView<T> source, QuantizedView<TCode> output, ElementFormat format)
+    private static void Validate<TCode, T>(ComputeDevice device, MatrixView<T> source, QuantizedView<TCode> output, ElementFormat format)
         where TCode : unmanaged
         where T : unmanaged
     {
-        Require.Quantized(output, format, nameof(output));
+        Require.Quantized(device, output, format, nameof(output));
         Require.Shape(output.Codes, source.Rows, source.Columns, nameof(output));
-        Require.Alive(source.Data, nameof(source));
+        Require.Memory(device, source.Data, nameof(source));
         Require.Disjoint(output.Codes.Data, "output codes", source.Data, nameof(source));
         Require.Disjoint(output.Scales.Data, "output scales", source.Data, nameof(source));
         Require.Disjoint(output.Codes.Data, "output codes", output.Scales.Data, "output scales");

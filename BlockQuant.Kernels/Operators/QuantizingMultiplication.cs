@@ -21,8 +21,8 @@ internal static class QuantizingMultiplication
         where TActivation : unmanaged
         where TOutput : unmanaged
     {
-        RequireOperands(activations, weights, output);
-        RequireWorkspace(activations, weights, output, workspace);
+        RequireOperands(device, activations, weights, output);
+        RequireWorkspace(device, activations, weights, output, workspace);
         QuantizedView<Float8E4M3> codes = Quantized(activations.Rows, activations.Columns, workspace);
         TilePlan plan = TileScheduler.PlanQuantizing(
             activations.Rows, weights.Rows, weights.Columns, device.Traits, overrides, HopperMultiplication.Fits(codes, weights),
@@ -59,14 +59,14 @@ internal static class QuantizingMultiplication
     private static long ScalesLength(long rows, long columns) => checked(rows * MatrixIndex.CeilDivide(columns, Scheme.Block.Columns));
 
     private static void RequireOperands<TActivation, TOutput>(
-        MatrixView<TActivation> activations, QuantizedView<Float8E4M3> weights, MatrixView<TOutput> output)
+        ComputeDevice device, MatrixView<TActivation> activations, QuantizedView<Float8E4M3> weights, MatrixView<TOutput> output)
         where TActivation : unmanaged
         where TOutput : unmanaged
     {
         _ = Element<TActivation>.Kind(nameof(activations));
         _ = Element<TOutput>.Kind(nameof(output));
-        Require.Alive(activations.Data, nameof(activations));
-        Require.Quantized(weights, ElementFormat.Float8E4M3, nameof(weights));
+        Require.Memory(device, activations.Data, nameof(activations));
+        Require.Quantized(device, weights, ElementFormat.Float8E4M3, nameof(weights));
         if (weights.Columns != activations.Columns)
         {
             throw new ArgumentException(
@@ -74,18 +74,22 @@ internal static class QuantizingMultiplication
         }
 
         Require.Shape(output, activations.Rows, weights.Rows, nameof(output));
-        Require.Alive(output.Data, nameof(output));
+        Require.Memory(device, output.Data, nameof(output));
         Require.Disjoint(output.Data, nameof(output), activations.Data, nameof(activations));
         Require.Disjoint(output.Data, nameof(output), weights.Codes.Data, "weight codes");
         Require.Disjoint(output.Data, nameof(output), weights.Scales.Data, "weight scales");
     }
 
     private static void RequireWorkspace<TActivation, TOutput>(
-        MatrixView<TActivation> activations, QuantizedView<Float8E4M3> weights, MatrixView<TOutput> output, ArrayView<int> workspace)
+        ComputeDevice device,
+        MatrixView<TActivation> activations,
+        QuantizedView<Float8E4M3> weights,
+        MatrixView<TOutput> output,
+        ArrayView<int> workspace)
         where TActivation : unmanaged
         where TOutput : unmanaged
     {
-        Require.Workspace(workspace, WorkspaceLength(activations.Rows, activations.Columns));
+        Require.Workspace(device, workspace, WorkspaceLength(activations.Rows, activations.Columns));
         Require.Disjoint(output.Data, nameof(output), workspace, nameof(workspace));
         Require.Disjoint(workspace, nameof(workspace), activations.Data, nameof(activations));
         Require.Disjoint(workspace, nameof(workspace), weights.Codes.Data, "weight codes");

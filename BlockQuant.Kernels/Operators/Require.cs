@@ -34,7 +34,7 @@ internal static class Require
         }
     }
 
-    /// <summary>The memory has the length, and is alive.</summary>
+    /// <summary>The memory has the length.</summary>
     public static void Length<T>(ArrayView<T> view, long length, string operand)
         where T : unmanaged
     {
@@ -42,12 +42,10 @@ internal static class Require
         {
             throw new ArgumentException($"{operand}: length {view.Length}; expected {length}.", operand);
         }
-
-        Alive(view, operand);
     }
 
-    /// <summary>The operand has the format of the operator, and its memory is alive.</summary>
-    public static void Quantized<TCode>(in QuantizedView<TCode> view, ElementFormat format, string operand)
+    /// <summary>The operand has the format of the operator, and its memory is the device's.</summary>
+    public static void Quantized<TCode>(ComputeDevice device, in QuantizedView<TCode> view, ElementFormat format, string operand)
         where TCode : unmanaged
     {
         if (view.Scheme is null)
@@ -60,12 +58,12 @@ internal static class Require
             throw new ArgumentException($"{operand}: format {view.Scheme.Format}; expected {format}.", operand);
         }
 
-        Alive(view.Codes.Data, operand);
-        Alive(view.Scales.Data, operand);
+        Memory(device, view.Codes.Data, operand);
+        Memory(device, view.Scales.Data, operand);
     }
 
-    /// <summary>The memory exists and is not disposed.</summary>
-    public static void Alive<T>(ArrayView<T> view, string operand)
+    /// <summary>The memory exists, is not disposed, and is the device's.</summary>
+    public static void Memory<T>(ComputeDevice device, ArrayView<T> view, string operand)
         where T : unmanaged
     {
         if (view.Length == 0)
@@ -82,17 +80,23 @@ internal static class Require
         {
             throw new ArgumentException($"{operand}: no device memory; expected {view.Length} elements.", operand);
         }
+
+        if (!ViewMemory.IsOf(device.Accelerator, view))
+        {
+            throw new ArgumentException($"{operand}: memory of another device; expected that of {device.Name}.", operand);
+        }
     }
 
-    /// <summary>The workspace is long enough, and alive.</summary>
-    public static void Workspace(ArrayView<int> workspace, long length)
+    /// <summary>The workspace is long enough, and the device's.</summary>
+    public static void Workspace<T>(ComputeDevice device, ArrayView<T> workspace, long length)
+        where T : unmanaged
     {
         if (workspace.Length < length)
         {
             throw new ArgumentException($"workspace: length {workspace.Length}; expected at least {length}.", nameof(workspace));
         }
 
-        Alive(workspace, nameof(workspace));
+        Memory(device, workspace, nameof(workspace));
     }
 
     /// <summary>An output does not share memory with an input or another output.</summary>
@@ -172,27 +176,34 @@ internal static class Require
         }
     }
 
-    /// <summary>A map for so many tokens, all of it alive.</summary>
-    public static void Map(AdapterMapView map, long tokens, string operand)
+    /// <summary>A map with entries, all of it the device's.</summary>
+    public static void Map(ComputeDevice device, AdapterMapView map)
     {
-        if (map.Tokens != tokens || map.Entries == 0)
+        // A default view has none.
+        if (map.Entries == 0)
         {
-            throw new ArgumentException($"{operand}: {map.Tokens} tokens in {map.Entries} entries; expected {tokens} tokens.", operand);
+            throw new ArgumentException($"map: {map.Tokens} tokens in no entries; expected at least one entry.", nameof(map));
         }
 
-        Alive(map.SortedTokens, operand);
-        Alive(map.Counts, operand);
-        Alive(map.Starts, operand);
-        Alive(map.AdapterIds, operand);
+        Memory(device, map.SortedTokens, nameof(map));
+        Memory(device, map.Counts, nameof(map));
+        Memory(device, map.Starts, nameof(map));
+        Memory(device, map.AdapterIds, nameof(map));
+    }
+
+    /// <summary>A status is whole.</summary>
+    public static void Status(ComputeDevice device, ArrayView<int> status)
+    {
+        Length(status, DeviceStatus.Length, nameof(status));
+        Memory(device, status, nameof(status));
     }
 
     /// <summary>A status is whole, or not given.</summary>
-    public static void OptionalStatus(ArrayView<int> status)
+    public static void OptionalStatus(ComputeDevice device, ArrayView<int> status)
     {
         if (status.Length != 0)
         {
-            Length(status, DeviceStatus.Length, nameof(status));
-            Alive(status, nameof(status));
+            Status(device, status);
         }
     }
 }

@@ -35,6 +35,8 @@ internal sealed class CudaDevice : ComputeDevice
 
     public override AcceleratorStream DefaultStream { get; }
 
+    internal override object Accelerator => context;
+
     /// <summary>The name that the driver gives a device.</summary>
     public static unsafe string NameOf(int ordinal)
     {

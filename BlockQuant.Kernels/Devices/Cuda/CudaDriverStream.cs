@@ -16,6 +16,7 @@ internal sealed class CudaDriverStream : AcceleratorStream
         this.context = context;
         this.handle = handle;
         this.isOwned = isOwned;
+        Owner = context;
     }
 
     /// <summary>Frees a stream that was never disposed of.</summary>

@@ -10,7 +10,10 @@ internal sealed class CudaMemory : MemoryBuffer
 
     private CudaMemory(CudaContext context, IntPtr address, long bytes)
         : base(address, bytes, isHostAccessible: false)
-        => this.context = context;
+    {
+        this.context = context;
+        Owner = context;
+    }
 
     /// <summary>Allocates uninitialised memory, or gives null where there is not enough.</summary>
     public static CudaMemory? TryAllocate(CudaContext context, long bytes)

@@ -14,6 +14,7 @@ internal class EmulatorDevice : ComputeDevice
     internal EmulatorDevice(EmulatorAccelerator accelerator)
     {
         this.accelerator = accelerator;
+        DefaultStream = NewStream();
         Traits = new DeviceTraits
         {
             Kind = DeviceKind.Cpu,
@@ -26,12 +27,14 @@ internal class EmulatorDevice : ComputeDevice
         };
     }
 
-    public override AcceleratorStream DefaultStream { get; } = new EmulatorStream();
+    public override AcceleratorStream DefaultStream { get; }
+
+    internal override object Accelerator => accelerator;
 
     public override AcceleratorStream CreateStream()
     {
         ObjectDisposedException.ThrowIf(IsDisposed, this);
-        return new EmulatorStream();
+        return NewStream();
     }
 
     private protected override DeviceBuffer<T> AllocateMemory<T>(long length)
@@ -58,4 +61,6 @@ internal class EmulatorDevice : ComputeDevice
     private protected override void Release()
     {
     }
+
+    private EmulatorStream NewStream() => new() { Owner = accelerator };
 }

@@ -40,6 +40,8 @@ internal class IlgpuDevice : ComputeDevice
 
     public override AcceleratorStream DefaultStream => accelerator.DefaultStream;
 
+    internal override object Accelerator => accelerator;
+
     public override AcceleratorStream CreateStream()
     {
         ObjectDisposedException.ThrowIf(IsDisposed, this);
