@@ -4,7 +4,7 @@ using ILGPU.Runtime;
 namespace BlockQuant;
 
 /// <summary>Memory of an ILGPU accelerator.</summary>
-internal sealed class IlgpuBuffer<T>(ComputeDevice device, MemoryBuffer1D<T, Stride1D.Dense> buffer, long length)
+internal sealed class IlgpuBuffer<T>(IlgpuDevice device, MemoryBuffer1D<T, Stride1D.Dense> buffer, long length)
     : DeviceBuffer<T>(device, buffer.View.BaseView.SubView(0, length))
     where T : unmanaged
 {
@@ -12,8 +12,15 @@ internal sealed class IlgpuBuffer<T>(ComputeDevice device, MemoryBuffer1D<T, Str
     {
         fixed (T* first = source)
         {
-            target.CopyFromCPUUnsafeAsync(stream, ref *first, source.Length);
-            stream.Synchronize();
+            try
+            {
+                target.CopyFromCPUUnsafeAsync(stream, ref *first, source.Length);
+                stream.Synchronize();
+            }
+            catch (AcceleratorException error)
+            {
+                throw device.Fault(error);
+            }
         }
     }
 
@@ -21,8 +28,15 @@ internal sealed class IlgpuBuffer<T>(ComputeDevice device, MemoryBuffer1D<T, Str
     {
         fixed (T* first = target)
         {
-            source.CopyToCPUUnsafeAsync(stream, ref *first, target.Length);
-            stream.Synchronize();
+            try
+            {
+                source.CopyToCPUUnsafeAsync(stream, ref *first, target.Length);
+                stream.Synchronize();
+            }
+            catch (AcceleratorException error)
+            {
+                throw device.Fault(error);
+            }
         }
     }
 

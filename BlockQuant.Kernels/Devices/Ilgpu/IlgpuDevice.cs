@@ -45,7 +45,14 @@ internal class IlgpuDevice : ComputeDevice
     public override AcceleratorStream CreateStream()
     {
         ObjectDisposedException.ThrowIf(IsDisposed, this);
-        return accelerator.CreateStream();
+        try
+        {
+            return accelerator.CreateStream();
+        }
+        catch (AcceleratorException error)
+        {
+            throw Fault(error);
+        }
     }
 
     private protected override DeviceBuffer<T> AllocateMemory<T>(long length)
@@ -62,10 +69,12 @@ internal class IlgpuDevice : ComputeDevice
         }
         catch (AcceleratorException error)
         {
-            // A driver reports the fault of earlier work from whatever call comes next.
-            throw new DeviceException($"{Name}: {error.Message}", error);
+            throw Fault(error);
         }
     }
+
+    /// <summary>A fault as the library reports it. A driver reports that of earlier work from whatever call comes next.</summary>
+    internal DeviceException Fault(AcceleratorException error) => new($"{Name}: {error.Message}", error);
 
     private static bool IsOutOfMemory(Exception error) => error switch
     {
@@ -85,7 +94,7 @@ internal class IlgpuDevice : ComputeDevice
         }
         catch (AcceleratorException error)
         {
-            throw new DeviceException($"{Name}: {error.Message}", error);
+            throw Fault(error);
         }
     }
 
@@ -123,7 +132,7 @@ internal class IlgpuDevice : ComputeDevice
         }
         catch (AcceleratorException error)
         {
-            throw new DeviceException($"{Name}: {error.Message}", error);
+            throw Fault(error);
         }
     }
 
