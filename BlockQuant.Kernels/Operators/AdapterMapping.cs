@@ -20,11 +20,16 @@ internal static class AdapterMapping
         Require.Map(device, map);
         Require.Length(mapping, map.Tokens, nameof(mapping));
         Require.Memory(device, mapping, nameof(mapping));
-        Require.Disjoint(map.SortedTokens, "sorted tokens", mapping, nameof(mapping));
-        Require.Disjoint(map.Counts, "counts", mapping, nameof(mapping));
-        Require.Disjoint(map.Starts, "starts", mapping, nameof(mapping));
-        Require.Disjoint(map.AdapterIds, "adapter ids", mapping, nameof(mapping));
+        Require.Disjoint(mapping, nameof(mapping), map);
+        Require.Disjoint(map.SortedTokens, "sorted tokens", map.Counts, "counts");
+        Require.Disjoint(map.SortedTokens, "sorted tokens", map.Starts, "starts");
+        Require.Disjoint(map.SortedTokens, "sorted tokens", map.AdapterIds, "adapter ids");
+        Require.Disjoint(map.Counts, "counts", map.Starts, "starts");
+        Require.Disjoint(map.Counts, "counts", map.AdapterIds, "adapter ids");
+        Require.Disjoint(map.Starts, "starts", map.AdapterIds, "adapter ids");
         Require.OptionalStatus(device, status);
+        Require.Disjoint(status, nameof(status), mapping, nameof(mapping));
+        Require.Disjoint(status, nameof(status), map);
         var arguments = new AdapterMapArguments
         {
             Mapping = mapping,
@@ -43,6 +48,7 @@ internal static class AdapterMapping
         Require.Map(device, map);
         Require.Positive(adapters, nameof(adapters));
         Require.Status(device, status);
+        Require.Disjoint(status, nameof(status), map);
         var adapterIds = new IndexCheckArguments
         {
             Indices = map.AdapterIds,

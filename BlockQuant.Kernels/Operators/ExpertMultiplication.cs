@@ -29,7 +29,7 @@ internal static class ExpertMultiplication
         Require.Length(expertIds, activations.Rows, nameof(expertIds));
         Require.Memory(device, expertIds, nameof(expertIds));
         Require.Disjoint(output.Data, nameof(output), expertIds, nameof(expertIds));
-        Require.OptionalStatus(device, status);
+        RequireStatus(device, status, activations.Data, weights, expertIds, nameof(expertIds), output, workspace);
         ElementKind kind = Element<T>.Kind(nameof(activations));
         HopperPlan? plan = TileScheduler.PlanBatched(
             activations.Rows, weights.Experts, weights.Rows, weights.Columns, device.Traits, overrides, HopperExperts.FitsBatched(activations, weights));
@@ -81,7 +81,8 @@ internal static class ExpertMultiplication
     {
         RequireWeights(device, weights, format);
         RequireRaw(device, activations, weights, output);
-        TilePlan plan = RequireGroups(device, activations.Rows, weights, offsets, output, status, overrides, HopperExperts.Fits(weights));
+        RequireStatus(device, status, activations.Data, weights, offsets, nameof(offsets), output, workspace);
+        TilePlan plan = RequireGroups(device, activations.Rows, weights, offsets, output, overrides, HopperExperts.Fits(weights));
         RequireWorkspace(device, workspace, GroupedWorkspaceLength(plan, activations.Rows, weights), output, activations.Data, weights);
         Require.Disjoint(workspace, nameof(workspace), offsets, nameof(offsets));
         ElementKind kind = Element<T>.Kind(nameof(activations));
@@ -136,9 +137,11 @@ internal static class ExpertMultiplication
         RequireShapes(device, activations.Rows, activations.Columns, weights, output);
         Require.Disjoint(output.Data, nameof(output), activations.Codes.Data, "activation codes");
         Require.Disjoint(output.Data, nameof(output), activations.Scales.Data, "activation scales");
-        TilePlan plan = RequireGroups(
-            device, activations.Rows, weights, offsets, output, status, overrides, HopperExperts.Fits(activations, weights));
+        RequireStatus(device, status, activations.Codes.Data, weights, offsets, nameof(offsets), output, workspace);
+        Require.Disjoint(status, nameof(status), activations.Scales.Data, "activation scales");
+        TilePlan plan = RequireGroups(device, activations.Rows, weights, offsets, output, overrides, HopperExperts.Fits(activations, weights));
         RequireWorkspace(device, workspace, ExpertIndices.TileOffsetsLength(weights.Experts), output, activations.Codes.Data, weights);
+        Require.Disjoint(workspace, nameof(workspace), activations.Scales.Data, "activation scales");
         Require.Disjoint(workspace, nameof(workspace), offsets, nameof(offsets));
         ElementKind kind = Element<T>.Kind(nameof(output));
         if (weights.Experts == 0)
@@ -231,16 +234,36 @@ internal static class ExpertMultiplication
         ExpertWeightsView<TCode> weights,
         ArrayView<int> offsets,
         MatrixView<T> output,
-        ArrayView<int> status,
         TilePlanOverrides? overrides,
         bool fitsTensorCores)
         where TCode : unmanaged
         where T : unmanaged
     {
         ExpertIndices.RequireOffsets(device, offsets, weights.Experts);
-        Require.OptionalStatus(device, status);
         Require.Disjoint(output.Data, nameof(output), offsets, nameof(offsets));
         return TileScheduler.PlanGrouped(rows, weights.Experts, weights.Rows, weights.Columns, device.Traits, overrides, fitsTensorCores);
+    }
+
+    private static void RequireStatus<TCode, T, TActivation>(
+        ComputeDevice device,
+        ArrayView<int> status,
+        ArrayView<TActivation> activations,
+        ExpertWeightsView<TCode> weights,
+        ArrayView<int> indices,
+        string indicesName,
+        MatrixView<T> output,
+        ArrayView<int> workspace)
+        where TCode : unmanaged
+        where T : unmanaged
+        where TActivation : unmanaged
+    {
+        Require.OptionalStatus(device, status);
+        Require.Disjoint(status, nameof(status), activations, nameof(activations));
+        Require.Disjoint(status, nameof(status), weights.Codes, "weight codes");
+        Require.Disjoint(status, nameof(status), weights.Scales, "weight scales");
+        Require.Disjoint(status, nameof(status), indices, indicesName);
+        Require.Disjoint(status, nameof(status), output.Data, nameof(output));
+        Require.Disjoint(status, nameof(status), workspace, nameof(workspace));
     }
 
     private static void RequireWorkspace<TCode, T, TActivation>(

@@ -54,7 +54,11 @@ public sealed partial class ExpertRouting
         Require.OptionalStatus(device, status);
         RequireDisjoint(routing, expertIds.Data, nameof(expertIds));
         RequireDisjoint(routing, workspace, nameof(workspace));
+        RequireDisjoint(routing, status, nameof(status));
+        RequireDisjointParts(routing);
         Require.Disjoint(workspace, nameof(workspace), expertIds.Data, nameof(expertIds));
+        Require.Disjoint(status, nameof(status), expertIds.Data, nameof(expertIds));
+        Require.Disjoint(status, nameof(status), workspace, nameof(workspace));
 
         long chunks = Chunks(routing.Rows);
         int lanes = LaunchShapes.CooperatingLanes(device.Traits);
@@ -109,6 +113,8 @@ public sealed partial class ExpertRouting
         ExpertIndices.RequireOffsets(device, offsets, experts);
         Require.OptionalStatus(device, status);
         Require.Disjoint(tileOffsets, nameof(tileOffsets), offsets, nameof(offsets));
+        Require.Disjoint(status, nameof(status), offsets, nameof(offsets));
+        Require.Disjoint(status, nameof(status), tileOffsets, nameof(tileOffsets));
         ExpertIndices.TileOffsets(device, offsets, experts, rows, tileM, tileOffsets, status, stream);
     }
 
@@ -203,6 +209,16 @@ public sealed partial class ExpertRouting
         Require.Disjoint(other, operand, routing.RowSlots, "slots of rows");
         Require.Disjoint(other, operand, routing.Counts, "counts");
         Require.Disjoint(other, operand, routing.Indptr, "indptr");
+    }
+
+    private static void RequireDisjointParts(ExpertRoutingView routing)
+    {
+        Require.Disjoint(routing.SlotRows.Data, "rows of slots", routing.RowSlots, "slots of rows");
+        Require.Disjoint(routing.SlotRows.Data, "rows of slots", routing.Counts, "counts");
+        Require.Disjoint(routing.SlotRows.Data, "rows of slots", routing.Indptr, "indptr");
+        Require.Disjoint(routing.RowSlots, "slots of rows", routing.Counts, "counts");
+        Require.Disjoint(routing.RowSlots, "slots of rows", routing.Indptr, "indptr");
+        Require.Disjoint(routing.Counts, "counts", routing.Indptr, "indptr");
     }
 
     private void LaunchGather<TBits>(ArrayView<TBits> source, ExpertRoutingView routing, ArrayView<TBits> output, long columns, AcceleratorStream? stream)

@@ -31,7 +31,7 @@ internal static class LoraOperands
             throw new ArgumentException($"map: {map.Tokens} tokens in {map.Entries} entries; expected {input.Tokens} tokens.", nameof(map));
         }
 
-        Require.Disjoint(output.Data, nameof(output), map.SortedTokens, nameof(map));
+        Require.Disjoint(output.Data, nameof(output), map);
         for (int i = 0; i < slices.Length; i++)
         {
             LoraSlice<TW> slice = slices[i];

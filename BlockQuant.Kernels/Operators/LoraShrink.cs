@@ -53,6 +53,14 @@ internal static class LoraShrink
         Require.Workspace(device, workspace, needed);
         Require.Disjoint(workspace, nameof(workspace), output.Data, nameof(output));
         Require.Disjoint(workspace, nameof(workspace), x.Values.Data, nameof(x));
+        Require.Disjoint(workspace, nameof(workspace), x.Scales.Data, nameof(x));
+        Require.Disjoint(workspace, nameof(workspace), map);
+        foreach (LoraSlice<TW> slice in slices)
+        {
+            Require.Disjoint(workspace, nameof(workspace), slice.Values, nameof(slices));
+            Require.Disjoint(workspace, nameof(workspace), slice.Scales, nameof(slices));
+        }
+
         if (LoraTensorScheduler.Runs(device.Traits, options?.Plan, LoraTensorCores.Obstacle(device, x, slices, 16, cast: false)))
         {
             LoraTensorPlan tensorPlan = LoraTensorScheduler.Shrink(

@@ -99,7 +99,7 @@ internal static class Require
         Memory(device, workspace, nameof(workspace));
     }
 
-    /// <summary>An output does not share memory with an input or another output.</summary>
+    /// <summary>Memory that is written is not that of another operand.</summary>
     public static void Disjoint<TOut, TIn>(ArrayView<TOut> output, string outputName, ArrayView<TIn> other, string otherName)
         where TOut : unmanaged
         where TIn : unmanaged
@@ -108,6 +108,16 @@ internal static class Require
         {
             throw new ArgumentException($"{outputName}: overlaps {otherName}; expected memory of its own.", outputName);
         }
+    }
+
+    /// <summary>Memory that is written is no part of a map.</summary>
+    public static void Disjoint<T>(ArrayView<T> written, string name, AdapterMapView map)
+        where T : unmanaged
+    {
+        Disjoint(written, name, map.SortedTokens, "sorted tokens");
+        Disjoint(written, name, map.Counts, "counts");
+        Disjoint(written, name, map.Starts, "starts");
+        Disjoint(written, name, map.AdapterIds, "adapter ids");
     }
 
     /// <summary>The weights have the depth of the activations.</summary>

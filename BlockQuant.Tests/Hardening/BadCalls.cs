@@ -33,6 +33,8 @@ internal static class BadCalls
         s => Shrink(s, depth: 9, tokens: 4, s.Empty<float>(4, 2)),
         s => Shrink(s, depth: 8, tokens: 5, s.Empty<float>(4, 2)),
         s => Shrink(s, depth: 8, tokens: 4, s.Empty<float>(4, 3)),
+        StatusInOutput,
+        WorkspaceInWeights,
         s => s.Buffer(s.Values<float>(4)).CopyFrom(s.Values<float>(5), s.Stream),
         s => s.Own(s.Device.Upload<float>(s.Values<float>(5), 2, 3)),
     ];
@@ -75,6 +77,35 @@ internal static class BadCalls
             s.Empty<float>(4, 4).View,
             s.Own(s.Device.Allocate<int>(1)).View,
             stream: s.Stream);
+
+    private static void StatusInOutput(CallScope s)
+    {
+        ExpertWeights<Float8E4M3> weights = s.Experts(3, 4, 8);
+        DeviceMatrix<float> output = s.Empty<float>(2, 4);
+        s.Device.Fp8.MultiplyBatched(
+            s.Matrix<float>(2, 8).View,
+            weights.View,
+            s.Buffer([0, 1]).View,
+            output.View,
+            s.Own(s.Device.Allocate<int>(s.Device.Fp8.BatchedWorkspaceLength(2, weights.View))).View,
+            output.View.Data.Cast<int>().SubView(4, DeviceStatus.Length),
+            null,
+            s.Stream);
+    }
+
+    private static void WorkspaceInWeights(CallScope s)
+    {
+        LoraSlice<float> weights = s.Slice<float>(2, 2, 8).View;
+        s.Device.Lora.Shrink(
+            new LoraInput<float>(s.Matrix<float>(4, 8).View),
+            [weights],
+            s.Own(new AdapterMap(s.Device, new int[4], 2)).View,
+            1f,
+            s.Empty<float>(4, 2).View,
+            weights.Values,
+            new LoraShrinkOptions { Plan = new LoraPlanOverrides { SplitK = 2 } },
+            s.Stream);
+    }
 
     private static void Shrink(CallScope s, int depth, int tokens, DeviceMatrix<float> output)
         => s.Device.Lora.Shrink(
