@@ -1,3 +1,4 @@
+using System.Diagnostics;
 using BlockQuant.Kernels;
 using BlockQuant.Kernels.Portable;
 using BlockQuant.Scheduling;
@@ -126,7 +127,7 @@ internal static class LoraExpand
                 LaunchKernel<TX, TW, float, Float32Element, byte, Float8Element, TOut, TOutElement>(call, output);
                 break;
             default:
-                throw LoraOperands.UnknownPair<TX, TW>();
+                throw new UnreachableException("operands that are validated are a pair");
         }
     }
 

@@ -19,6 +19,7 @@ internal static class LoraOperands
         where TW : unmanaged
         where TOut : unmanaged
     {
+        RequirePair<TX, TW>(inputName);
         Require.Positive(slices.Length, nameof(slices));
         Require.Memory(device, input.Values.Data, inputName);
         Require.Memory(device, input.Scales.Data, inputName);
@@ -127,6 +128,16 @@ internal static class LoraOperands
     /// <summary>One group for every tile, while a grid can hold that many; each group strides over the rest.</summary>
     public static LaunchShape Launch(LoraShape shape, LoraPlan plan) => new((int)Math.Min(shape.Tiles, int.MaxValue), plan.Lanes);
 
-    public static ArgumentException UnknownPair<TX, TW>()
-        => new($"slices: element type {typeof(TW).Name} with input of {typeof(TX).Name}; expected the same type, Float8E4M3 with full-precision input, or any with Single input.", "slices");
+    private static void RequirePair<TX, TW>(string inputName)
+        where TX : unmanaged
+        where TW : unmanaged
+    {
+        LoraElementKind input = LoraElement<TX>.Kind(inputName), weights = LoraElement<TW>.Kind("slices");
+        if (input != weights && input != LoraElementKind.Float32 && weights != LoraElementKind.Float8)
+        {
+            throw new ArgumentException(
+                $"slices: element type {typeof(TW).Name} with input of {typeof(TX).Name}; expected the same type, Float8E4M3 with full-precision input, or any with Single input.",
+                "slices");
+        }
+    }
 }

@@ -1,3 +1,4 @@
+using System.Diagnostics;
 using BlockQuant.Kernels;
 using BlockQuant.Kernels.Portable;
 using BlockQuant.Scheduling;
@@ -156,7 +157,7 @@ internal static class LoraShrink
                 LaunchKernel<TX, TW, float, Float32Element, byte, Float8Element, TOut, TSink>(call, output, splitStride);
                 break;
             default:
-                throw LoraOperands.UnknownPair<TX, TW>();
+                throw new UnreachableException("operands that are validated are a pair");
         }
     }
 

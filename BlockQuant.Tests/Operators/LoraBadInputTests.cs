@@ -36,6 +36,19 @@ public sealed class LoraBadInputTests
     }
 
     [Test]
+    public void Types_that_are_no_pair_leave_the_output_as_it_is()
+    {
+        (LoraInput<BFloat16> x, _) = data.Input<BFloat16>(null, 1, Tokens, K);
+        (LoraSlice<Half> a, _) = data.Slice<Half>(null, Adapters, Rank, K);
+        using DeviceMatrix<float> output = Device.Upload<float>(Enumerable.Repeat(7f, Tokens * Rank).ToArray(), Tokens, Rank);
+        var atomic = new LoraShrinkOptions { Plan = new() { SplitK = 2 }, Reduction = SplitReduction.Atomic };
+        Refuses(
+            () => Device.Lora.Shrink(x, [a], Map(), 1f, output.View, options: atomic), "slices: element type Half with input of BFloat16; expected the same type");
+        Refuses(() => Device.Lora.Expand(x, [a], Map(), output.View), "slices: element type Half with input of BFloat16; expected the same type");
+        output.ToArray().Should().OnlyContain(value => value == 7f);
+    }
+
+    [Test]
     public void No_slices_are_refused()
         => Refuses(() => Shrink(X(), [], Output(0, 0)), "slices: 0; expected a positive number");
 
