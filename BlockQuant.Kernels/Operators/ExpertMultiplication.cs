@@ -178,6 +178,15 @@ internal static class ExpertMultiplication
         where TCode : unmanaged
         => plan.Hopper is null ? ExpertIndices.TileOffsetsLength(weights.Experts) : HopperExperts.GroupedWorkspaceLength(rows, weights);
 
+    /// <summary>What a workspace is asked for can be multiplied.</summary>
+    public static void RequireSizes<TCode>(ComputeDevice device, long rows, ExpertWeightsView<TCode> weights, ElementFormat format)
+        where TCode : unmanaged
+    {
+        ArgumentOutOfRangeException.ThrowIfNegative(rows);
+        ExpertIndices.RequireCount(rows, nameof(rows));
+        RequireWeights(device, weights, format);
+    }
+
     private static void RequireWeights<TCode>(ComputeDevice device, ExpertWeightsView<TCode> weights, ElementFormat format)
         where TCode : unmanaged
     {

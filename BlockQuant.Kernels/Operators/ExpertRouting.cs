@@ -27,12 +27,15 @@ public sealed partial class ExpertRouting
     /// <param name="tokens">T, the tokens.</param>
     /// <param name="topK">k, the experts of one token.</param>
     /// <param name="experts">E, the experts.</param>
+    /// <exception cref="ArgumentException">A number is negative, or there are more than 2³¹ − 1 slots.</exception>
     public static long WorkspaceLength(long tokens, int topK, int experts)
     {
         ArgumentOutOfRangeException.ThrowIfNegative(tokens);
         ArgumentOutOfRangeException.ThrowIfNegative(topK);
         ArgumentOutOfRangeException.ThrowIfNegative(experts);
-        return checked(Chunks(tokens * topK) * (experts + 1L));
+        long slots = Require.Elements("expertIds", tokens, topK);
+        ExpertIndices.RequireCount(slots, "expertIds");
+        return Chunks(slots) * (experts + 1L);
     }
 
     /// <summary>Sorts the slots of all tokens by (expert, token, slot).</summary>

@@ -43,11 +43,14 @@ public sealed partial class Fp8Operators
     /// <param name="rows">S.</param>
     /// <param name="weights">B.</param>
     /// <returns>0 where the portable kernel runs; on tensor cores, space for the quantized rows and where each of them goes.</returns>
+    /// <exception cref="ArgumentException">The number of rows is negative or passes 2³¹ − 1, or the weights are no weights on this device.</exception>
     public long BatchedWorkspaceLength(long rows, ExpertWeightsView<Float8E4M3> weights)
-        => TileScheduler.PlanBatched(
-            rows, weights.Experts, weights.Rows, weights.Columns, device.Traits, null, HopperExperts.FitsBatched(weights)) is null
-            ? 0
-            : HopperExperts.BatchedWorkspaceLength(rows, weights);
+    {
+        ExpertMultiplication.RequireSizes(device, rows, weights, ElementFormat.Float8E4M3);
+        HopperPlan? plan = TileScheduler.PlanBatched(
+            rows, weights.Experts, weights.Rows, weights.Columns, device.Traits, null, HopperExperts.FitsBatched(weights));
+        return plan is null ? 0 : HopperExperts.BatchedWorkspaceLength(rows, weights);
+    }
 
     /// <summary>C = A · Bᵀ over rows that are sorted by expert, each by the weights of its expert, quantized on the way.</summary>
     /// <param name="activations">A [S, K] of BFloat16, Half or Single, sorted by expert.</param>
@@ -121,9 +124,10 @@ public sealed partial class Fp8Operators
     /// <param name="rows">Rows of all experts together.</param>
     /// <param name="weights">The weights.</param>
     /// <returns>As many as pre-quantized rows need where the portable kernel runs; on tensor cores, space for the quantized rows as well.</returns>
+    /// <exception cref="ArgumentException">The number of rows is negative or passes 2³¹ − 1, or the weights are no weights on this device.</exception>
     public long GroupedWorkspaceLength(long rows, ExpertWeightsView<Float8E4M3> weights)
     {
-        ArgumentOutOfRangeException.ThrowIfNegative(rows);
+        ExpertMultiplication.RequireSizes(device, rows, weights, ElementFormat.Float8E4M3);
         TilePlan plan = TileScheduler.PlanGrouped(
             rows, weights.Experts, weights.Rows, weights.Columns, device.Traits, null, HopperExperts.Fits(weights));
         return ExpertMultiplication.GroupedWorkspaceLength(plan, rows, weights);

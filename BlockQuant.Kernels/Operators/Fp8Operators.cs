@@ -108,6 +108,7 @@ public sealed partial class Fp8Operators
     /// <summary>Integers of workspace that a product of full-precision activations needs, on every device and with every plan.</summary>
     /// <param name="rows">M.</param>
     /// <param name="columns">K.</param>
+    /// <exception cref="ArgumentException">A number is negative, or there are more elements than memory may have.</exception>
     public static long MultiplyWorkspaceLength(long rows, long columns) => QuantizingMultiplication.WorkspaceLength(rows, columns);
 
     /// <summary>The plan that a product of operands in 1×128 and 128×128 scale blocks uses.</summary>

@@ -62,8 +62,12 @@ public sealed partial class LoraOperators
     /// <param name="tokens">Tokens.</param>
     /// <param name="rank">The width of the output.</param>
     /// <param name="options">The options of the shrink.</param>
+    /// <exception cref="ArgumentException">A number is negative, or there are more elements than memory may have.</exception>
     public static long ShrinkWorkspaceLength(int slices, long tokens, long rank, LoraShrinkOptions? options = null)
     {
+        ArgumentOutOfRangeException.ThrowIfNegative(slices);
+        ArgumentOutOfRangeException.ThrowIfNegative(tokens);
+        ArgumentOutOfRangeException.ThrowIfNegative(rank);
         int splits = options?.Plan?.SplitK ?? 1;
         return splits > 1 && options?.Reduction == SplitReduction.Ordered ? Require.Elements("workspace", splits, slices, tokens, rank) : 0;
     }

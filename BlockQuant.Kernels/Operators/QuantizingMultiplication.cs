@@ -42,6 +42,7 @@ internal static class QuantizingMultiplication
     {
         ArgumentOutOfRangeException.ThrowIfNegative(rows);
         ArgumentOutOfRangeException.ThrowIfNegative(columns);
+        Require.Elements("activations", rows, columns);
         return WorkspaceParts.Slack + WorkspaceParts.Length(CodesLength(rows, columns)) + WorkspaceParts.Length(ScalesLength(rows, columns));
     }
 
@@ -54,9 +55,9 @@ internal static class QuantizingMultiplication
             new MatrixView<Float8E4M3>(codes, rows, columns), new MatrixView<float>(scales, rows, MatrixIndex.CeilDivide(columns, Scheme.Block.Columns)), Scheme);
     }
 
-    private static long CodesLength(long rows, long columns) => MatrixIndex.CeilDivide(checked(rows * columns), sizeof(int));
+    private static long CodesLength(long rows, long columns) => MatrixIndex.CeilDivide(rows * columns, sizeof(int));
 
-    private static long ScalesLength(long rows, long columns) => checked(rows * MatrixIndex.CeilDivide(columns, Scheme.Block.Columns));
+    private static long ScalesLength(long rows, long columns) => rows * MatrixIndex.CeilDivide(columns, Scheme.Block.Columns);
 
     private static void RequireOperands<TActivation, TOutput>(
         ComputeDevice device, MatrixView<TActivation> activations, QuantizedView<Float8E4M3> weights, MatrixView<TOutput> output)

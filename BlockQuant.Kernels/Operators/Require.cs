@@ -15,7 +15,10 @@ internal static class Require
         }
     }
 
-    /// <summary>The elements of a shape: a product that a 64-bit integer holds.</summary>
+    // Eight bytes each, so that sums of a few such sizes are still 64-bit integers.
+    private const long MaxElements = 1L << 60;
+
+    /// <summary>The elements of a shape, as many as memory may have.</summary>
     public static long Elements(string operand, params ReadOnlySpan<long> shape)
     {
         try
@@ -26,11 +29,11 @@ internal static class Require
                 elements = checked(elements * extent);
             }
 
-            return elements;
+            return elements <= MaxElements ? elements : throw TooMany(operand, shape);
         }
         catch (OverflowException error)
         {
-            throw new ArgumentException($"{operand}: shape [{string.Join(", ", shape.ToArray())}]; expected at most {long.MaxValue} elements.", operand, error);
+            throw TooMany(operand, shape, error);
         }
     }
 
@@ -216,4 +219,7 @@ internal static class Require
             Status(device, status);
         }
     }
+
+    private static ArgumentException TooMany(string operand, ReadOnlySpan<long> shape, Exception? inner = null)
+        => new($"{operand}: shape [{string.Join(", ", shape.ToArray())}]; expected at most {MaxElements} elements.", operand, inner);
 }
