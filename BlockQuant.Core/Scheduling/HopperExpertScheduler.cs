@@ -15,11 +15,26 @@ internal static class HopperExpertScheduler
     /// <summary>Rows of the tiles that there are kernels of for few rows an expert.</summary>
     internal static readonly int[] DecodeRows = [16, 32, 64];
 
+    // The smallest tiles that the kernels cut a product into, and how many of them they count.
+    private const int MinTileM = 16, MinTileN = 128;
+    private const long MaxTiles = int.MaxValue / 2;
+
     /// <summary>Rows that an expert has at most, on average, where the weights are still the larger operand of every tile.</summary>
     private const int MaxDecodeRows = 32;
 
     // Measured on an H200: 128 rows an expert of random number, K = 7168 and K = 2048.
     private const int MaxRaggedRows = 192, MinRaggedDepth = 4096;
+
+    /// <summary>What about the size of a product keeps it from the kernels, or null.</summary>
+    /// <param name="rows">Rows of all experts together.</param>
+    /// <param name="experts">Experts.</param>
+    /// <param name="n">Weight rows of an expert.</param>
+    /// <param name="k">Columns of both operands.</param>
+    public static string? Obstacle(long rows, int experts, long n, long k)
+        => rows < 1 || experts < 1 || n < 1 || k < 1 ? "a dimension is empty"
+            : Math.Max(rows, k) > HopperScheduler.MaxExtent || n > HopperScheduler.MaxExtent / experts ? "a dimension, or experts times columns, passes 2^31 - 257"
+            : ExpertTileMap.RowTiles(rows, experts, MinTileM) * ((n + MinTileN - 1) / MinTileN) > MaxTiles ? "there may be more than 2^30 tiles"
+            : null;
 
     /// <summary>The plan for rows that are sorted by expert.</summary>
     /// <param name="rows">Rows of all experts together, at least 1.</param>

@@ -6,6 +6,15 @@ namespace BlockQuant.Scheduling;
 /// </summary>
 internal static class HopperScheduler
 {
+    /// <summary>The most rows of a product: Prefill keeps the place of a row tile in 16 bits.</summary>
+    public const long MaxRows = 65535 * 128;
+
+    /// <summary>The most columns: it keeps that of a column tile, of 32 columns or more, in 15.</summary>
+    public const long MaxColumns = 32767 * 32;
+
+    /// <summary>The most that a dimension may have which is only rounded up to whole tiles.</summary>
+    public const long MaxExtent = int.MaxValue - 256;
+
     private const double ClockMegahertz = 1500, ShortClockMegahertz = 1750;
     private const double BytesPerMicrosecond = 4.2e6;
     private const int MaxSplitK = 8;
@@ -18,6 +27,8 @@ internal static class HopperScheduler
 
     // As many as six widths and, for each of five counts of tokens, four ways to split K make.
     private const int MaxCandidates = 6 + 5 * 4;
+
+    private static readonly string TooLarge = $"it has more than {MaxRows} rows, {MaxColumns} columns or a depth of {MaxExtent}";
 
     /// <summary>Weight rows of the tiles that there are Prefill kernels of.</summary>
     internal static readonly int[] PrefillWidths = [256, 192, 144, 128, 64, 32];
@@ -45,6 +56,15 @@ internal static class HopperScheduler
         ArgumentOutOfRangeException.ThrowIfNegativeOrZero(multiprocessors);
         return Known.Result(new HopperProblem(m, n, k, multiprocessors));
     }
+
+    /// <summary>What about the size of [M, K] · [N, K]ᵀ keeps it from the kernels, or null.</summary>
+    public static string? Obstacle(long m, long n, long k)
+        => m < 1 || n < 1 || k < 1 ? "a dimension is empty"
+            : m > MaxRows || n > MaxColumns || k > MaxExtent ? TooLarge
+            : null;
+
+    /// <summary>Whether a plan, perhaps of another product, has no more blocks for one that meets no <see cref="Obstacle"/> than are launched.</summary>
+    internal static bool Takes(HopperPlan plan, long m, long n) => Groups(plan, (int)m, (int)n) <= int.MaxValue;
 
     /// <summary>The plans that may be fastest for a shape: what the model chooses among, and what tuning measures.</summary>
     internal static HopperPlan[] Candidates(int m, int n, int k, int multiprocessors)
@@ -81,7 +101,7 @@ internal static class HopperScheduler
     /// part of K is long, since the next launch cannot begin there then. From how many blocks of K on it pays is measured.
     /// </summary>
     internal static bool FillsMultiprocessor(HopperPlan plan, int m, int n, int k, int multiprocessors) =>
-        (long)Tiles(m, plan.TileM) * Tiles(n, plan.TileN) * plan.SplitK <= Places(plan.SplitK, multiprocessors)
+        Groups(plan, m, n) <= Places(plan.SplitK, multiprocessors)
         && Tiles(Tiles(k, 128), plan.SplitK) >= plan.TileM switch { <= 16 => 24, 32 => 16, _ => 14 };
 
     /// <summary>
@@ -152,10 +172,17 @@ internal static class HopperScheduler
             if (tokens < m && tokens < 64 || tokens >= 2 * m && tokens > 8)
                 continue;
             for (int split = 1; split <= Math.Min(MaxSplitK, Tiles(k, 128)); split *= 2)
-                candidates[count++] = new HopperPlan(HopperKernelKind.Decode, tokens, 128, split, 1);
+            {
+                var plan = new HopperPlan(HopperKernelKind.Decode, tokens, 128, split, 1);
+                if (Takes(plan, m, n))
+                    candidates[count++] = plan;
+            }
         }
         return count;
     }
+
+    // Blocks that have a part of a tile each.
+    private static long Groups(HopperPlan plan, int m, int n) => (long)Tiles(m, plan.TileM) * Tiles(n, plan.TileN) * plan.SplitK;
 
     // Multiprocessors that clusters can use: one lies in one processing cluster of the GPU (16 or 18 multiprocessors), which larger
     // ones do not fill.

@@ -27,8 +27,10 @@ internal static class Int8Scheduler
     public static TilePlan Plan(
         long m, long n, long k, DeviceTraits traits, TilePlanOverrides? overrides = null, bool fitsTensorCores = false, TunedPlans? tuned = null)
     {
-        bool runsOnHopper = TileScheduler.RunsOnHopper(m, n, k, traits, overrides, fitsTensorCores);
-        if (overrides is null && tuned?.Find(m, n, k, ElementFormat.Int8) is { } measured && measured.Hopper is not null == runsOnHopper
+        bool runsOnHopper = TileScheduler.RunsOnHopper(traits, overrides, fitsTensorCores, HopperScheduler.Obstacle(m, n, k));
+        if (overrides is null && tuned?.Find(m, n, k, ElementFormat.Int8) is { } measured
+            && measured.Hopper is not null == runsOnHopper
+            && (measured.Hopper is not { } tunedHopper || HopperScheduler.Takes(tunedHopper, m, n))
             && TileScheduler.IsPossible(measured, traits.MaxGroupSize, TileScheduler.SharedLimit(traits)))
         {
             return measured;
@@ -63,12 +65,12 @@ internal static class Int8Scheduler
         TunedPlans? tuned = null)
     {
         TilePlan plan = QuantizedOutputScheduler.Plan(m, blockWidth, traits, overrides);
-        if (!TileScheduler.RunsOnHopper(m, n, k, traits, overrides, fitsTensorCores && blockWidth == Block))
+        if (!TileScheduler.RunsOnHopper(traits, overrides, fitsTensorCores && blockWidth == Block, HopperScheduler.Obstacle(m, n, k)))
         {
             return plan;
         }
 
-        HopperPlan hopper = overrides is null && tuned?.Find(m, n, k, ElementFormat.Int8)?.Hopper is { } measured
+        HopperPlan hopper = overrides is null && tuned?.Find(m, n, k, ElementFormat.Int8)?.Hopper is { } measured && HopperScheduler.Takes(measured, m, n)
             ? Quantizing(measured, (int)m, (int)n, (int)k, traits.Multiprocessors)
             : Fastest((int)m, (int)n, (int)k, traits.Multiprocessors, quantizes: true);
         return plan with { Hopper = hopper };

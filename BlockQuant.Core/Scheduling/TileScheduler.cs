@@ -44,7 +44,8 @@ internal static class TileScheduler
     {
         ArgumentNullException.ThrowIfNull(traits);
         if (overrides is null && tuned?.Find(m, n, k) is { } measured
-            && measured.Hopper is null != RunsOnHopper(m, n, k, traits, null, fitsTensorCores)
+            && measured.Hopper is null != RunsOnHopper(traits, null, fitsTensorCores, HopperScheduler.Obstacle(m, n, k))
+            && (measured.Hopper is not { } hopper || HopperScheduler.Takes(hopper, m, n))
             && IsPossible(measured, traits.MaxGroupSize, SharedLimit(traits))
             && (measured.TensorCores is not { } tensor || DenseTensorScheduler.WhyNot(tensor.Family, m, n, k, traits, fitsTensorCores) is null))
         {
@@ -52,7 +53,7 @@ internal static class TileScheduler
         }
 
         TilePlan plan = PlanPortable(m, traits, overrides);
-        return RunsOnHopper(m, n, k, traits, overrides, fitsTensorCores)
+        return RunsOnHopper(traits, overrides, fitsTensorCores, HopperScheduler.Obstacle(m, n, k))
             ? plan with { Hopper = HopperScheduler.Plan((int)m, (int)n, (int)k, traits.Multiprocessors) }
             : plan with { TensorCores = DenseTensorScheduler.Plan(m, n, k, traits, overrides, fitsTensorCores) };
     }
@@ -164,7 +165,7 @@ internal static class TileScheduler
     {
         long average = (rows + Math.Max(experts, 1) - 1) / Math.Max(experts, 1);
         TilePlan plan = PlanPortable(average, traits, overrides);
-        return RunsOnHopper(rows, checked(experts * n), k, traits, overrides, fitsTensorCores)
+        return RunsOnHopper(traits, overrides, fitsTensorCores, HopperExpertScheduler.Obstacle(rows, experts, n, k))
             ? plan with { Hopper = HopperExpertScheduler.Grouped(rows, experts, n, k, traits.Multiprocessors) }
             : plan;
     }
@@ -183,20 +184,23 @@ internal static class TileScheduler
         long rows, int experts, long n, long k, DeviceTraits traits, TilePlanOverrides? overrides = null, bool fitsTensorCores = false)
     {
         ArgumentNullException.ThrowIfNull(traits);
-        return RunsOnHopper(rows, checked(experts * n), k, traits, overrides, fitsTensorCores)
+        return RunsOnHopper(traits, overrides, fitsTensorCores, HopperExpertScheduler.Obstacle(rows, experts, n, k))
             ? HopperExpertScheduler.Batched(rows, experts, n)
             : null;
     }
 
     /// <summary>Whether a product of eight-bit operands runs on Hopper's tensor cores.</summary>
+    /// <param name="traits">The device.</param>
+    /// <param name="overrides">What the caller fixes, or null.</param>
+    /// <param name="fitsTensorCores">As in <see cref="Plan"/>, or of INT8.</param>
+    /// <param name="obstacle">What about its size keeps the product from the kernels, or null.</param>
     /// <exception cref="ArgumentException">The overrides demand it and it cannot; the message says why.</exception>
-    internal static bool RunsOnHopper(long m, long n, long k, DeviceTraits traits, TilePlanOverrides? overrides, bool fitsTensorCores)
+    internal static bool RunsOnHopper(DeviceTraits traits, TilePlanOverrides? overrides, bool fitsTensorCores, string? obstacle)
     {
         string? reason =
             traits.Kind != DeviceKind.Cuda || traits.ComputeCapability != 90 ? "it has not compute capability 9.0"
             : !fitsTensorCores ? "the operands have not 1x128 and 128x128 scale blocks of FP8 or INT8 and rows in multiples of 16 bytes"
-            : m < 1 || n < 1 || k < 1 || Math.Max(Math.Max(m, n), k) > int.MaxValue ? "a dimension is empty or passes 2^31"
-            : null;
+            : obstacle;
         return overrides?.Kernel switch
         {
             KernelFamily.Hopper when reason is not null => throw new ArgumentException($"tile plan: kernel family Hopper cannot run on {traits.Name}, because {reason}."),
