@@ -27,6 +27,7 @@ internal static class Int8Scheduler
     public static TilePlan Plan(
         long m, long n, long k, DeviceTraits traits, TilePlanOverrides? overrides = null, bool fitsTensorCores = false, TunedPlans? tuned = null)
     {
+        TileScheduler.RequireNoDenseKernel(overrides);
         bool runsOnHopper = TileScheduler.RunsOnHopper(traits, overrides, fitsTensorCores, HopperScheduler.Obstacle(m, n, k));
         if (overrides is null && tuned?.Find(m, n, k, ElementFormat.Int8) is { } measured
             && measured.Hopper is not null == runsOnHopper
@@ -64,6 +65,7 @@ internal static class Int8Scheduler
         bool fitsTensorCores = false,
         TunedPlans? tuned = null)
     {
+        TileScheduler.RequireNoDenseKernel(overrides);
         TilePlan plan = QuantizedOutputScheduler.Plan(m, blockWidth, traits, overrides);
         if (!TileScheduler.RunsOnHopper(traits, overrides, fitsTensorCores && blockWidth == Block, HopperScheduler.Obstacle(m, n, k)))
         {

@@ -67,7 +67,10 @@ public enum KernelFamily
 /// <summary>The parts of a tile plan that a caller fixes; what is null is left to the library.</summary>
 public sealed record TilePlanOverrides
 {
-    /// <summary>The family of kernels; null for the fastest that can take the product, or the portable one where a part of its plan is fixed.</summary>
+    /// <summary>
+    /// The family of kernels; null for the fastest that can take the product, or the portable one where a part of its plan is fixed. A family that
+    /// cannot take the product is an error.
+    /// </summary>
     public KernelFamily? Kernel { get; init; }
 
     /// <summary>Rows of the output in one tile.</summary>
@@ -87,7 +90,7 @@ public sealed record TilePlanOverrides
 
     /// <summary>
     /// For a dense product of full-precision activations: true quantizes them in the product's kernel, false in one ahead of it; null for the
-    /// faster.
+    /// faster. Other products take null alone.
     /// </summary>
     public bool? FuseQuantization { get; init; }
 }

@@ -163,6 +163,7 @@ internal static class TileScheduler
     public static TilePlan PlanGrouped(
         long rows, int experts, long n, long k, DeviceTraits traits, TilePlanOverrides? overrides = null, bool fitsTensorCores = false)
     {
+        RequireNoDenseKernel(overrides);
         long average = (rows + Math.Max(experts, 1) - 1) / Math.Max(experts, 1);
         TilePlan plan = PlanPortable(average, traits, overrides);
         return RunsOnHopper(traits, overrides, fitsTensorCores, HopperExpertScheduler.Obstacle(rows, experts, n, k))
@@ -184,6 +185,7 @@ internal static class TileScheduler
         long rows, int experts, long n, long k, DeviceTraits traits, TilePlanOverrides? overrides = null, bool fitsTensorCores = false)
     {
         ArgumentNullException.ThrowIfNull(traits);
+        RequireNoDenseKernel(overrides);
         return RunsOnHopper(traits, overrides, fitsTensorCores, HopperExpertScheduler.Obstacle(rows, experts, n, k))
             ? HopperExpertScheduler.Batched(rows, experts, n)
             : null;
@@ -208,6 +210,28 @@ internal static class TileScheduler
             KernelFamily.Portable or KernelFamily.TensorFloat8 or KernelFamily.TensorFloat16 => false,
             _ => reason is null && (overrides is null or { TileM: null, TileN: null, TileK: null, GroupM: null, Stages: null }),
         };
+    }
+
+    /// <summary>The overrides ask for nothing that only a dense FP8 product has.</summary>
+    internal static void RequireNoDenseKernel(TilePlanOverrides? overrides)
+    {
+        if (overrides?.Kernel is KernelFamily.TensorFloat8 or KernelFamily.TensorFloat16)
+        {
+            throw new ArgumentException(
+                $"tile plan: no kernel of family {overrides.Kernel} computes this product; expected {KernelFamily.Portable} or {KernelFamily.Hopper}.");
+        }
+
+        RequireNoFusion(overrides);
+    }
+
+    /// <summary>The overrides do not say where activations are quantized that are codes, or whose kernels leave no choice.</summary>
+    internal static void RequireNoFusion(TilePlanOverrides? overrides)
+    {
+        if (overrides?.FuseQuantization is { } fuse)
+        {
+            throw new ArgumentException(
+                $"tile plan: {nameof(TilePlanOverrides.FuseQuantization)} is {fuse}; expected null, because this is no dense product of full-precision activations.");
+        }
     }
 
     private static bool Fits(int tileM, int tileN, int tileK, int stages, DeviceTraits traits)

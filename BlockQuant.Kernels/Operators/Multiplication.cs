@@ -30,6 +30,7 @@ internal static class Multiplication
         Require.Disjoint(output.Data, nameof(output), activations.Scales.Data, "activation scales");
         Require.Disjoint(output.Data, nameof(output), weights.Codes.Data, "weight codes");
         Require.Disjoint(output.Data, nameof(output), weights.Scales.Data, "weight scales");
+        TileScheduler.RequireNoFusion(overrides);
         TilePlan plan = TileScheduler.Plan(
             activations.Rows, weights.Rows, weights.Columns, device.Traits, overrides, HopperMultiplication.Fits(activations, weights), device.Plans);
         Launch<TCode, T, TFormat>(device, activations, weights, output, plan, stream);
