@@ -13,6 +13,8 @@ internal sealed class CountingDevice : ComputeDevice
     private int allocations;
     private int synchronizations;
 
+    /// <param name="inner">The device that has the memory.</param>
+    /// <param name="traits">What it is taken for; null for what it is.</param>
     public CountingDevice(ComputeDevice inner, DeviceTraits? traits = null)
     {
         this.inner = inner;

@@ -36,7 +36,7 @@ internal static class DenseFromBFloat16
         void Separate(int turn)
         {
             VectorKernels.Current.Launch(quantizer, quantization, timer.Stream);
-            // As the operators launch it: the kernel ahead might write the weights.
+            // As the operators launch it where nobody has promised that the weights are constant.
             HopperKernels.Current.Matmul(problem.Call(plan, turn) with { ConstantWeights = false }, timer.Stream);
         }
 

@@ -42,6 +42,7 @@ internal sealed class DenseProblem : IDisposable
             Output = operands.Allocate((long)m * n * elementBytes),
             OutputPitch = n,
             OutputType = type,
+            // As the operators launch it with weights that are IsConstant.
             ConstantWeights = true,
         };
         var random = new Random(3);

@@ -47,6 +47,7 @@ internal sealed class Int8Problem : IDisposable
                 Output = operands.Allocate((long)m * n * elementBytes),
                 OutputPitch = n,
                 OutputType = type ?? default,
+                // As the operators launch it with weights that are IsConstant.
                 ConstantWeights = true,
             },
             Bias = bias ? operands.Upload(biases, timer.Stream) : 0,

@@ -56,7 +56,8 @@ internal readonly record struct MatmulCall
     public int ElementBytes => OutputType == OutputType.Single ? sizeof(float) : sizeof(ushort);
 
     /// <summary>
-    /// No kernel still running in the stream writes the weights, so that their load may begin before the kernels ahead have ended.
+    /// No kernel still running in the stream writes the weights, so that Decode may begin to load them before the kernels ahead have ended:
+    /// <see cref="QuantizedView{TCode}.IsConstant"/>.
     /// </summary>
     public bool ConstantWeights { get; init; }
 

@@ -53,7 +53,7 @@ internal static class HopperMultiplication
         AcceleratorStream? stream)
         where T : unmanaged
         where TOutput : unmanaged
-        => Launch(device, Call(activations, default, weights, output, plan) with { QuantizesActivations = true }, stream);
+        => Launch(device, FusedCall(activations, weights, output, plan), stream);
 
     /// <summary>The call of a product, by device address.</summary>
     public static MatmulCall Call<TCode, T>(
@@ -61,6 +61,13 @@ internal static class HopperMultiplication
         where TCode : unmanaged
         where T : unmanaged
         => Call(activations.Codes, activations.Scales, weights, output, plan);
+
+    /// <summary>The call of a product that quantizes its activations.</summary>
+    public static MatmulCall FusedCall<T, TOutput>(
+        in MatrixView<T> activations, in QuantizedView<Float8E4M3> weights, in MatrixView<TOutput> output, HopperPlan plan)
+        where T : unmanaged
+        where TOutput : unmanaged
+        => Call(activations, default, weights, output, plan) with { QuantizesActivations = true };
 
     private static void Launch(ComputeDevice device, in MatmulCall call, AcceleratorStream? stream)
     {
@@ -89,6 +96,7 @@ internal static class HopperMultiplication
             WeightScales = weights.Scales.Data.LoadEffectiveAddressAsPtr(),
             Output = output.Data.LoadEffectiveAddressAsPtr(),
             OutputPitch = output.Columns,
+            ConstantWeights = weights.IsConstant,
             OutputType = typeof(T) == typeof(sbyte) ? default : Element<T>.Output(nameof(output)),
         };
 

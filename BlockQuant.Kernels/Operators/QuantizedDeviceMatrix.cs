@@ -46,6 +46,9 @@ public sealed class QuantizedDeviceMatrix<TCode> : IDisposable
     /// <summary>What one scale covers.</summary>
     public QuantizationScheme Scheme { get; }
 
+    /// <inheritdoc cref="QuantizedView{TCode}.IsConstant"/>
+    public bool IsConstant { get; set; }
+
     /// <summary>Rows of the codes.</summary>
     public long Rows => Codes.Rows;
 
@@ -57,7 +60,7 @@ public sealed class QuantizedDeviceMatrix<TCode> : IDisposable
 
     /// <summary>The matrix as an operand of the view tier.</summary>
     /// <exception cref="ObjectDisposedException">The matrix is disposed.</exception>
-    public QuantizedView<TCode> View => new(Codes.View, Scales.View, Scheme, scaleRowOffset, scaleColumnOffset);
+    public QuantizedView<TCode> View => new(Codes.View, Scales.View, Scheme, scaleRowOffset, scaleColumnOffset) { IsConstant = IsConstant };
 
     /// <summary>Frees the memory.</summary>
     public void Dispose()

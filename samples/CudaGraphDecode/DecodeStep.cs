@@ -22,6 +22,8 @@ internal sealed class DecodeStep : IDisposable
         hostDown = Weight(random, hidden, intermediate);
         up = device.Upload<Float8E4M3>(hostUp);
         down = device.Upload<Float8E4M3>(hostDown);
+        // Nothing writes the weights from here on, so a product may begin to read them while the kernel ahead of it ends.
+        (up.IsConstant, down.IsConstant) = (true, true);
         Input = device.Upload<BFloat16>(new BFloat16[tokens * hidden], tokens, hidden);
         quantizedInput = new QuantizedDeviceMatrix<Float8E4M3>(device, tokens, hidden, QuantizationScheme.Fp8TokenGroup128);
         middle = new DeviceMatrix<BFloat16>(device, tokens, intermediate);
