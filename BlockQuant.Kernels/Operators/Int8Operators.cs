@@ -155,8 +155,8 @@ public sealed partial class Int8Operators
     /// <exception cref="ArgumentException">A shape or scheme does not fit, or the output overlaps the source.</exception>
     /// <remarks>
     /// Source: the block-wise INT8 kernels' <c>int8_gelu</c>. The error function is <see cref="ErrorFunction.Erf"/>, except on CUDA devices of compute
-    /// capability 8.9 and up for 1×128 blocks: there an approximation moves values by less than a hundredth of a code, and so a code by 1, seldom; and
-    /// where a source scale is not finite, or a value overflows, the scale is NaN.
+    /// capability 8.9 and up for rows of 1×128 blocks: there an approximation moves values by less than a hundredth of a code, and so a code by 1, seldom;
+    /// and where a source scale is not finite, or a value overflows, the scale is NaN, where elsewhere a block with +Inf and no NaN has the scale +Inf.
     /// </remarks>
     public void Gelu(
         QuantizedView<sbyte> source,

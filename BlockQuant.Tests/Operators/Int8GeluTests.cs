@@ -1,5 +1,6 @@
 using System.Runtime.InteropServices;
 using BlockQuant.Reference;
+using BlockQuant.Scheduling;
 
 namespace BlockQuant.Tests.Operators;
 
@@ -35,6 +36,24 @@ public sealed class Int8GeluTests
         }
 
         Compare.CodesOfResults(found, MemoryMarshal.Cast<byte, sbyte>(expected.Codes.Span).ToArray(), nameof(Gelu));
+    }
+
+    [Test]
+    public void Groups_that_are_not_finite_have_the_scales_of_the_document([Values] RoundingMode rounding)
+    {
+        sbyte[] codes = RandomCodes();
+        float[] scales = RandomScales();
+        codes.AsSpan(0, 4 * 128).Fill(100);
+        codes[128] = -5;
+        codes[2 * 128] = 0;
+        (scales[0], scales[1], scales[2], scales[3]) = (float.PositiveInfinity, float.PositiveInfinity, float.PositiveInfinity, 3e38f);
+
+        (sbyte[] found, float[] foundScales) = Gelu(codes, scales, rounding);
+
+        // The kernel that takes such groups on these devices does not tell infinity from NaN.
+        float infinity = Device.Kind == DeviceKind.Cuda && Device.Traits.ComputeCapability >= 89 ? float.NaN : float.PositiveInfinity;
+        foundScales[..4].Should().Equal(infinity, float.NaN, float.NaN, infinity);
+        found[..(4 * 128)].Should().OnlyContain(code => code == 0);
     }
 
     [Test]
