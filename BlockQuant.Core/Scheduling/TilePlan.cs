@@ -3,21 +3,37 @@ using System.Text.Json.Serialization;
 namespace BlockQuant.Scheduling;
 
 /// <summary>How one matrix product is cut into tiles, and which kernel multiplies them.</summary>
+/// <remarks>
+/// <see cref="Kernel"/> and <see cref="Tile"/> tell what runs. The other parts are those of the portable kernel, whatever runs: what it would take
+/// instead, and what <see cref="TilePlanOverrides"/> fix.
+/// </remarks>
 public readonly record struct TilePlan
 {
-    /// <summary>Rows of the output (tokens) in one tile.</summary>
+    // Those of warp-level tensor cores, and the depth of Hopper's too.
+    private const int TensorColumns = 128, TensorDepth = 128;
+
+    /// <summary>The family of the kernel that runs the product.</summary>
+    public KernelFamily Kernel => Hopper is not null ? KernelFamily.Hopper : TensorCores?.Family ?? KernelFamily.Portable;
+
+    /// <summary>Rows of the output (tokens), columns of the output (weight rows) and depth of one stage along K, in a tile of the kernel that runs.</summary>
+    public (int M, int N, int K) Tile
+        => Hopper is { } hopper ? (hopper.TileM, hopper.TileN, TensorDepth)
+            : TensorCores is { } tensor ? (tensor.TileM, TensorColumns, TensorDepth)
+            : (TileM, TileN, TileK);
+
+    /// <summary>Rows of the output (tokens) in one tile of the portable kernel.</summary>
     public required int TileM { get; init; }
 
-    /// <summary>Columns of the output (weight rows) in one tile.</summary>
+    /// <summary>Columns of the output (weight rows) in one tile of the portable kernel.</summary>
     public required int TileN { get; init; }
 
-    /// <summary>Depth of one stage along K.</summary>
+    /// <summary>Depth of one stage of the portable kernel along K.</summary>
     public required int TileK { get; init; }
 
-    /// <summary>Row tiles that share a column tile before the next column tile starts, so that weights stay in L2.</summary>
+    /// <summary>Row tiles of the portable kernel that share a column tile before the next column tile starts, so that weights stay in L2.</summary>
     public required int GroupM { get; init; }
 
-    /// <summary>Stages in shared memory.</summary>
+    /// <summary>Stages of the portable kernel in shared memory.</summary>
     public required int Stages { get; init; }
 
     /// <summary>How the tensor-core kernels of a Hopper GPU run the product; null where the portable kernel does.</summary>
