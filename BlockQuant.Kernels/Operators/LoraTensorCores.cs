@@ -17,6 +17,9 @@ internal static class LoraTensorCores
     // Along K one scale covers the whole row, or this many columns.
     private const int ScaleColumns = 128;
 
+    // A grid's second dimension counts tiles of rows, of which a shrink's are the smallest.
+    private const long MaxRows = 65535L * ShrinkKernel.TileN;
+
     /// <summary>Why the operands of a shrink or expand do not fit, or null.</summary>
     /// <param name="device">Their device.</param>
     /// <param name="input">x or y.</param>
@@ -267,8 +270,8 @@ internal static class LoraTensorCores
             ? "a scale of the weights covers neither the row nor 128 columns from the first on"
             : slice.IsQuantized && slice.ScaleRows > 1 && !System.Numerics.BitOperations.IsPow2(slice.BlockRows)
             ? "a scale of the weights covers rows that are no power of two"
-            : Math.Max(slice.Rows + slice.ScaleRowOffset, slice.Columns) > int.MaxValue - 1024
-            ? "a dimension of the weights passes 2^31"
+            : slice.Rows > MaxRows || slice.Columns > int.MaxValue - 1024
+            ? "the weights have more rows than a grid has blocks for, or more columns than 2^31"
             : null;
     }
 

@@ -87,6 +87,21 @@ internal sealed class HopperLimitsTests
     }
 
     [Test]
+    public void Lora_weights_beyond_the_rows_of_a_grid_are_the_portable_kernel_s()
+    {
+        using ComputeDevice memory = ComputeDevice.Create(DeviceKind.Cpu);
+        using var device = new CountingDevice(memory, Hopper);
+        using var y = new DeviceMatrix<Half>(device, 1, 4);
+        using DeviceBuffer<Half> weights = device.Allocate<Half>((65535 * 16 + 1) * 4);
+
+        Obstacle(65535 * 16).Should().BeNull();
+        Obstacle(65535 * 16 + 1).Should().StartWith("the weights have more rows than a grid has blocks for");
+
+        string? Obstacle(long rows) => LoraTensorCores.Obstacle(
+            device, new LoraInput<Half>(y.View), [new LoraSlice<Half>(weights.View, 1, rows, 4)], 4, cast: false);
+    }
+
+    [Test]
     public void A_tuned_plan_that_cannot_run_the_product_is_passed_over()
     {
         TilePlan plan = TileScheduler.Plan(256, 4096, 7168, Hopper, null, fitsTensorCores: true);
