@@ -1,3 +1,4 @@
+using ILGPU;
 using ILGPU.Runtime;
 
 namespace BlockQuant.Tests.Hardening;
@@ -95,6 +96,29 @@ internal sealed class OperandMemoryTests
         FluentActions.Invoking(() => memory.Fp8.Quantize(x, QuantizationScheme.Fp8Token))
             .Should().Throw<ArgumentException>().WithMessage($"source: memory of another device; expected that of {memory.Name}.*");
         memory.BufferCount.Should().Be(before);
+    }
+
+    [Test]
+    public void Operands_are_checked_without_an_allocation()
+    {
+        using var operands = new OperandMemory(device);
+        using AcceleratorStream stream = memory.CreateStream();
+        QuantizedView<Float8E4M3> a = operands.In<Float8E4M3>(4, 8, QuantizationScheme.Fp8TokenGroup128);
+        QuantizedView<Float8E4M3> b = operands.In<Float8E4M3>(6, 8, QuantizationScheme.Fp8Block128);
+        MatrixView<float> c = operands.Out<float>(4, 6);
+        var experts = new ExpertWeightsView<Float8E4M3>(operands.In<Float8E4M3>(2 * 6 * 8), operands.In<float>(2), 2, 6, 8, QuantizationScheme.Fp8Block128);
+        ArrayView<int> offsets = operands.In<int>(2), workspace = operands.Out<int>(3), status = operands.Out<int>(DeviceStatus.Length);
+        Multiply();
+
+        long before = GC.GetAllocatedBytesForCurrentThread();
+        Multiply();
+        GC.GetAllocatedBytesForCurrentThread().Should().Be(before);
+
+        void Multiply()
+        {
+            device.Fp8.Multiply(a, b, c, null, stream);
+            device.Fp8.MultiplyGrouped(a, experts, offsets, c, workspace, status, null, stream);
+        }
     }
 
     /// <summary>The operands of a call that is as it should be.</summary>
