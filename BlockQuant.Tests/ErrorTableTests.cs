@@ -36,13 +36,13 @@ public sealed partial class ErrorTableTests
         });
         yield return Case<ArgumentException>("memory of another device", () =>
         {
-            using ComputeDevice other = TestDevice.Open();
+            using ComputeDevice other = TestDevice.OpenOther();
             using var x = new DeviceMatrix<float>(other, 4, 128);
             Device.Fp8.Quantize(x, QuantizationScheme.Fp8TokenGroup128);
         });
         yield return Case<ArgumentException>("a stream of another device", () =>
         {
-            using ComputeDevice other = TestDevice.Open();
+            using ComputeDevice other = TestDevice.OpenOther();
             using DeviceBuffer<int> x = Device.Allocate<int>(1);
             x.CopyFrom([1], other.DefaultStream);
         });

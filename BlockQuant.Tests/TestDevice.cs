@@ -53,6 +53,22 @@ public sealed class TestDevice
             : OpenPortable(),
     };
 
+    /// <summary>
+    /// Opens one whose memory and streams are not those of <see cref="Open"/>. Devices of one GPU share its context where its PTX is embedded, so
+    /// there it is the host engine.
+    /// </summary>
+    public static ComputeDevice OpenOther()
+    {
+        ComputeDevice other = Open();
+        if (!ReferenceEquals(other.Accelerator, Shared.Accelerator))
+        {
+            return other;
+        }
+
+        other.Dispose();
+        return ComputeDevice.Create(DeviceKind.Cpu);
+    }
+
 #if EMULATOR
     private static ComputeDevice OpenPortable()
         => new EmbeddedOnlyDevice(new EmulatorAccelerator(new EmulatorOptions { CheckUninitialisedGlobalReads = true }));

@@ -17,7 +17,7 @@ internal sealed class OperandMemoryTests
     public void Open()
     {
         memory = TestDevice.Open();
-        other = TestDevice.Open();
+        other = TestDevice.OpenOther();
         device = new CountingDevice(memory);
     }
 
