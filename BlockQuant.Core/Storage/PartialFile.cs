@@ -10,9 +10,10 @@ internal static class PartialFile
 
     /// <summary>Whether a name is one that an unfinished file may have.</summary>
     /// <param name="name">The name.</param>
-    /// <param name="file">How the file's own name begins; empty for any file.</param>
+    /// <param name="file">The file's own name; empty for any file.</param>
     public static bool IsNameOf(string name, string file) =>
-        name.StartsWith(file, StringComparison.Ordinal) && name.EndsWith(Suffix, StringComparison.Ordinal);
+        name.EndsWith(Suffix, StringComparison.Ordinal)
+        && (file.Length == 0 || name.StartsWith(file + ".", StringComparison.Ordinal) && name.Length == NameFor(file).Length);
 
     /// <summary>Removes what killed writers left in a folder; nobody may be writing there.</summary>
     /// <param name="folder">The folder.</param>

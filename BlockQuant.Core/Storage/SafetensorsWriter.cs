@@ -14,6 +14,7 @@ namespace BlockQuant.Storage;
 /// Wider elements come first, and the data begins at a multiple of 64 bytes, so every tensor is aligned to its element.
 /// The file appears under its name when <see cref="Complete"/> has found every tensor whole; until then, and if it never
 /// does, an earlier file of that name stays as it is. Of several writers of one name the last to complete wins, with a whole file.
+/// A process that is killed leaves its unfinished file, <c>NAME.*.partial</c>, which no other writer removes.
 /// </remarks>
 public sealed class SafetensorsWriter : IDisposable
 {

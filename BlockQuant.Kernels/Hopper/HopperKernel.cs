@@ -28,7 +28,7 @@ internal sealed record HopperKernel(
         (HopperFamily.ExpertPlaces, 0, ExpertPlaces),
         (HopperFamily.BatchedDecode, BatchedRows.TileM, BatchedDecode),
         .. Enum.GetValues<ElementKind>().Select(element => (HopperFamily.BatchedQuantize, (int)element, BatchedQuantize(element))),
-        (HopperFamily.PrefillPairs, 256, PrefillPairs),
+        (HopperFamily.PrefillPairs, HopperScheduler.PairedWidth, PrefillPairs),
         .. Int8Scheduler.Widths.Order().Select(width => (HopperFamily.Int8Prefill, width, Int8("int8_prefill", "Tile", width))),
         .. Int8Scheduler.QuantizingWidths.Order().Select(width => (HopperFamily.Int8Quantize, width, Int8("int8_quantize", "Quantize", width))),
         .. HopperScheduler.DecodeTokens.Select(tokens => (HopperFamily.Int8Decode, tokens, Int8Decode(tokens))),
@@ -123,7 +123,8 @@ internal sealed record HopperKernel(
         $"prefill_{tileN}", typeof(PrefillKernel), $"Tile{tileN}", PrefillRing.Threads, 1, PrefillKernel.SharedBytes(tileN));
 
     private static HopperKernel PrefillPairs => new(
-        "prefill_256_pairs", typeof(PrefillKernel), nameof(PrefillKernel.Tile256Pairs), PrefillRing.Threads, 1, PrefillKernel.SharedBytes(256));
+        "prefill_256_pairs", typeof(PrefillKernel), nameof(PrefillKernel.Tile256Pairs), PrefillRing.Threads, 1,
+        PrefillKernel.SharedBytes(HopperScheduler.PairedWidth));
 
     private static HopperKernel Decode(int tokens) => new(
         $"decode_{tokens}", typeof(DecodeKernel), $"Tile{tokens}", DecodeKernel.Threads, tokens <= 64 ? 2 : 1,

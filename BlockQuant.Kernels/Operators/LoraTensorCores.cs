@@ -271,7 +271,7 @@ internal static class LoraTensorCores
             : slice.IsQuantized && slice.ScaleRows > 1 && !System.Numerics.BitOperations.IsPow2(slice.BlockRows)
             ? "a scale of the weights covers rows that are no power of two"
             : slice.Rows > MaxRows || slice.Columns > int.MaxValue - 1024
-            ? "the weights have more rows than a grid has blocks for, or more columns than 2^31"
+            ? "the weights have more rows than a grid has blocks for, or too many columns"
             : null;
     }
 

@@ -59,7 +59,7 @@ internal static class GroupedMatmulKernel
         where TElement : struct, IElement<TBits>
     {
         ArrayView<float> stages = SharedMemory.Allocate<float>(MatmulTile.SharedFloats);
-        ArrayView<float> rowScales = SharedMemory.Allocate<float>(MatmulTile.MaxTileM);
+        ArrayView<float> rowScales = SharedMemory.Allocate<float>(TileScheduler.MaxTileM);
         long columnTiles = MatrixIndex.CeilDivide(a.Weights.N, a.Shape.TileN);
         for (long tile = Grid.IdxX; tile < a.RowTiles * columnTiles; tile += Grid.DimX)
         {

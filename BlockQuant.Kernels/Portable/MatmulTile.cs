@@ -104,9 +104,6 @@ internal static class MatmulTile
     /// <summary>Floats of shared memory for the stages.</summary>
     public const int SharedFloats = TileScheduler.PortableSharedBytes / sizeof(float);
 
-    /// <summary>The most rows of a tile: one scale each in shared memory.</summary>
-    public const int MaxTileM = 512;
-
     public static LaneTile Multiply<TFormat, TSource, TSourceArguments>(
         TSourceArguments activations,
         QuantizedWeights weights,

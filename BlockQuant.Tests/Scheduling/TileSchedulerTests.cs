@@ -53,10 +53,6 @@ public sealed class TileSchedulerTests
     }
 
     [Test]
-    public void The_row_limit_is_what_the_kernels_keep_scales_for()
-        => TileScheduler.MaxTileM.Should().BeLessThanOrEqualTo(BlockQuant.Kernels.Portable.MatmulTile.MaxTileM);
-
-    [Test]
     public void Sizes_that_pass_an_integers_range_do_not_wrap()
     {
         var plan = new TilePlan { TileM = 8, TileN = 4, TileK = 1 << 30, GroupM = 1, Stages = 1 << 30 };

@@ -99,10 +99,13 @@ public sealed class ResumeTests
         }
 
         File.WriteAllBytes(output + ".lock", []);
-        File.WriteAllBytes(output + ".abc.partial", []);
+        File.WriteAllBytes(output + ".abcdefgh.ijk.partial", []);
+        // Of a file whose name begins alike, and which another process may be writing.
+        string foreign = output + ".b.safetensors.abcdefgh.ijk.partial";
+        File.WriteAllBytes(foreign, []);
         ToolRun.Of("quantize", input, output).ShouldSucceed();
 
-        Directory.GetFileSystemEntries(Out).Should().Equal(output);
+        Directory.GetFileSystemEntries(Out).Should().BeEquivalentTo(output, foreign);
     }
 
     [Test]

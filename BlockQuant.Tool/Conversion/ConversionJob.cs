@@ -69,7 +69,7 @@ internal sealed class ConversionJob(Checkpoint source, ConversionPlan plan, Tool
         using var writing = OutputLock.Take(output + ".lock", output);
         // Another process may have finished it before the lock was taken.
         RequireAbsent(output);
-        PartialFile.RemoveAll(folder, Path.GetFileName(output) + ".");
+        PartialFile.RemoveAll(folder, Path.GetFileName(output));
         console.WithProgress(Path.GetFileName(output), plan.InputBytes, advance =>
         {
             WriteShard(plan.Shards.Single(), output, advance);

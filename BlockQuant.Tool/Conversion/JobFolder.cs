@@ -75,9 +75,9 @@ internal sealed class JobFolder : IDisposable
     /// <summary>Declares the job finished.</summary>
     public void Finish()
     {
-        // The manifest goes last: killed in between, the job is started again and finds all its files finished.
-        Dispose();
+        // Under the lock, so that nobody takes up a job that has just ended; killed in between, a whole folder keeps an empty lock file.
         File.Delete(PathOf(JobManifest.FileName));
+        Dispose();
     }
 
     /// <summary>Gives the folder back; a job that is not finished can be resumed.</summary>

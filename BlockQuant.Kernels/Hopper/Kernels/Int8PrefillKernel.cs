@@ -5,7 +5,7 @@ namespace BlockQuant.Kernels.Hopper;
 
 /// <summary>
 /// C[m, n] = Σ over blocks of K of scaleA[m, block] · scaleB[n / 128, block] · Σ A[m, k] · B[n, k] + bias[n] of INT8 codes: the ring
-/// and the tiles of <see cref="PrefillKernel"/> around the INT8 tensor-core product. The result goes out rounded to a float type, or,
+/// and the tiles of <see cref="PrefillRing"/> around the INT8 tensor-core product. The result goes out rounded to a float type, or,
 /// from tiles that hold whole 1×128 groups, as INT8 codes and scales.
 /// </summary>
 /// <remarks>

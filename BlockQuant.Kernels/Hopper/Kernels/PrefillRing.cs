@@ -26,7 +26,10 @@ internal static class PrefillRing
     private const int Places = 16;
     private const int SharedLimit = 227 * 1024;
 
-    /// <summary>Stages: as many as fit beside the staged output and a scale for each row and weight block.</summary>
+    /// <summary>
+    /// Stages: as many as fit beside the staged output and, for each, a scale of every row and two weight blocks. The slots of
+    /// <see cref="ScaleSlots"/> fit into what is left of that.
+    /// </summary>
     public static int Stages(int tileN) => (SharedLimit - StagingBytes(tileN) - BarrierBytes) / (StageBytes(tileN) + TileM * 4 + 16);
 
     /// <summary>

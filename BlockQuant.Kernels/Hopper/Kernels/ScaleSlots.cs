@@ -1,15 +1,15 @@
 namespace BlockQuant.Kernels.Hopper;
 
 /// <summary>
-/// Where <see cref="PrefillKernel"/> and <see cref="GroupedRaggedKernel"/> have their scales in shared memory: those of four blocks of K lie together, a row's in 16 bytes, so that
-/// the copy engine can bring them from a matrix of a token's scales one behind another. Lanes that copied them 4 bytes at a time held up,
-/// row by row, the reading of scales that had come: up to a third of a narrow tile's time.
+/// Where <see cref="PrefillKernel"/> and <see cref="GroupedRaggedKernel"/> have their scales in shared memory: those of four blocks of K
+/// lie together, a row's in 16 bytes, so that the copy engine can bring them from rows of scales that lie one behind another. Lanes that
+/// copied them 4 bytes at a time held up, row by row, the reading of scales that had come: up to a fifth of a narrow tile's time.
 /// </summary>
 /// <remarks>
-/// Wide tiles of <see cref="PrefillKernel"/> have one slot, whose rows go to registers before the first of its four stages is free, and their weight blocks' scales in
-/// turn in two places. The others read a slot block by block. It comes with the stage of its first block and needs no barrier of its own:
-/// a stage is free again only when all blocks as many stages before it have been read, and there are enough slots that its last owner's four
-/// are among these.
+/// Wide tiles of <see cref="PrefillKernel"/> have one slot, whose rows go to registers before the first of its four stages is free, and
+/// their weight blocks' scales in turn in two places. The others read a slot block by block. It comes with the stage of its first block
+/// and needs no barrier of its own: a stage is free again only when all blocks as many stages before it have been read, and there are
+/// enough slots that its last owner's four are among these.
 /// </remarks>
 internal static class ScaleSlots
 {

@@ -2,7 +2,7 @@ using BlockQuant.Kernels.Hopper.Intrinsics;
 
 namespace BlockQuant.Kernels.Hopper;
 
-/// <summary>The two barriers of each stage of a ring: its operands have come, and every lane that multiplies has read them.</summary>
+/// <summary>The two barriers of each stage of a ring: its operands have come, and all that multiply have read them.</summary>
 internal static class StageBarriers
 {
     /// <summary>Warps that multiply.</summary>
