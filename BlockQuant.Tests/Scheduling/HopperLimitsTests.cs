@@ -8,17 +8,6 @@ internal sealed class HopperLimitsTests
 {
     private const long MaxRows = 8_388_480, MaxColumns = 1_048_544, MaxDepth = int.MaxValue - 256;
 
-    private static readonly DeviceTraits Hopper = new()
-    {
-        Kind = DeviceKind.Cuda,
-        Name = "a Hopper GPU",
-        Multiprocessors = 132,
-        MaxGroupSize = 1024,
-        SharedMemoryPerGroup = 48 * 1024,
-        WarpSize = 32,
-        ComputeCapability = 90,
-    };
-
     private static readonly TilePlanOverrides Forced = new() { Kernel = KernelFamily.Hopper };
 
     [TestCase(MaxRows, 4096, 7168)]
@@ -29,9 +18,9 @@ internal sealed class HopperLimitsTests
     {
         foreach (HopperPlan plan in (HopperPlan[])
             [
-                TileScheduler.Plan(m, n, k, Hopper, null, fitsTensorCores: true).Hopper!.Value,
-                Int8Scheduler.Plan(m, n, k, Hopper, null, fitsTensorCores: true).Hopper!.Value,
-                Int8Scheduler.PlanQuantized(m, n, k, 128, Hopper, null, fitsTensorCores: true).Hopper!.Value,
+                TileScheduler.Plan(m, n, k, GpuTraits.Hopper, null, fitsTensorCores: true).Hopper!.Value,
+                Int8Scheduler.Plan(m, n, k, GpuTraits.Hopper, null, fitsTensorCores: true).Hopper!.Value,
+                Int8Scheduler.PlanQuantized(m, n, k, 128, GpuTraits.Hopper, null, fitsTensorCores: true).Hopper!.Value,
                 .. HopperScheduler.Candidates((int)m, (int)n, (int)k, 132),
             ])
         {
@@ -50,11 +39,11 @@ internal sealed class HopperLimitsTests
     [TestCase(16, 4096, MaxDepth + 1)]
     public void Products_beyond_the_limits_are_the_portable_kernel_s(long m, long n, long k)
     {
-        TileScheduler.Plan(m, n, k, Hopper, null, fitsTensorCores: true).Hopper.Should().BeNull();
-        Int8Scheduler.Plan(m, n, k, Hopper, null, fitsTensorCores: true).Hopper.Should().BeNull();
-        Int8Scheduler.PlanQuantized(m, n, k, 128, Hopper, null, fitsTensorCores: true).Hopper.Should().BeNull();
-        Refuses(() => TileScheduler.Plan(m, n, k, Hopper, Forced, fitsTensorCores: true), "because it has more than 8388480 rows, 1048544 columns");
-        Refuses(() => Int8Scheduler.Plan(m, n, k, Hopper, Forced, fitsTensorCores: true), "because it has more than 8388480 rows, 1048544 columns");
+        TileScheduler.Plan(m, n, k, GpuTraits.Hopper, null, fitsTensorCores: true).Hopper.Should().BeNull();
+        Int8Scheduler.Plan(m, n, k, GpuTraits.Hopper, null, fitsTensorCores: true).Hopper.Should().BeNull();
+        Int8Scheduler.PlanQuantized(m, n, k, 128, GpuTraits.Hopper, null, fitsTensorCores: true).Hopper.Should().BeNull();
+        Refuses(() => TileScheduler.Plan(m, n, k, GpuTraits.Hopper, Forced, fitsTensorCores: true), "because it has more than 8388480 rows, 1048544 columns");
+        Refuses(() => Int8Scheduler.Plan(m, n, k, GpuTraits.Hopper, Forced, fitsTensorCores: true), "because it has more than 8388480 rows, 1048544 columns");
     }
 
     [TestCase(100_000_000, 32, 7168, 2048)]
@@ -64,8 +53,8 @@ internal sealed class HopperLimitsTests
     {
         HopperPlan[] plans =
         [
-            TileScheduler.PlanGrouped(rows, experts, n, k, Hopper, null, fitsTensorCores: true).Hopper!.Value,
-            TileScheduler.PlanBatched(rows, experts, n, k, Hopper, null, fitsTensorCores: true)!.Value,
+            TileScheduler.PlanGrouped(rows, experts, n, k, GpuTraits.Hopper, null, fitsTensorCores: true).Hopper!.Value,
+            TileScheduler.PlanBatched(rows, experts, n, k, GpuTraits.Hopper, null, fitsTensorCores: true)!.Value,
         ];
         foreach (HopperPlan plan in plans)
         {
@@ -80,17 +69,17 @@ internal sealed class HopperLimitsTests
     [TestCase(1_000_000_000, 32, 7168, 2048, "more than 2^30 tiles")]
     public void Expert_products_beyond_the_limits_are_the_portable_kernel_s(long rows, int experts, long n, long k, string reason)
     {
-        TileScheduler.PlanGrouped(rows, experts, n, k, Hopper, null, fitsTensorCores: true).Hopper.Should().BeNull();
-        TileScheduler.PlanBatched(rows, experts, n, k, Hopper, null, fitsTensorCores: true).Should().BeNull();
-        Refuses(() => TileScheduler.PlanGrouped(rows, experts, n, k, Hopper, Forced, fitsTensorCores: true), reason);
-        Refuses(() => TileScheduler.PlanBatched(rows, experts, n, k, Hopper, Forced, fitsTensorCores: true), reason);
+        TileScheduler.PlanGrouped(rows, experts, n, k, GpuTraits.Hopper, null, fitsTensorCores: true).Hopper.Should().BeNull();
+        TileScheduler.PlanBatched(rows, experts, n, k, GpuTraits.Hopper, null, fitsTensorCores: true).Should().BeNull();
+        Refuses(() => TileScheduler.PlanGrouped(rows, experts, n, k, GpuTraits.Hopper, Forced, fitsTensorCores: true), reason);
+        Refuses(() => TileScheduler.PlanBatched(rows, experts, n, k, GpuTraits.Hopper, Forced, fitsTensorCores: true), reason);
     }
 
     [Test]
     public void Lora_weights_beyond_the_rows_of_a_grid_are_the_portable_kernel_s()
     {
         using ComputeDevice memory = ComputeDevice.Create(DeviceKind.Cpu);
-        using var device = new CountingDevice(memory, Hopper);
+        using var device = new CountingDevice(memory, GpuTraits.Hopper);
         using var y = new DeviceMatrix<Half>(device, 1, 4);
         using DeviceBuffer<Half> weights = device.Allocate<Half>((65535 * 16 + 1) * 4);
 
@@ -104,16 +93,16 @@ internal sealed class HopperLimitsTests
     [Test]
     public void A_tuned_plan_that_cannot_run_the_product_is_passed_over()
     {
-        TilePlan plan = TileScheduler.Plan(256, 4096, 7168, Hopper, null, fitsTensorCores: true);
+        TilePlan plan = TileScheduler.Plan(256, 4096, 7168, GpuTraits.Hopper, null, fitsTensorCores: true);
         var small = new HopperPlan(HopperKernelKind.Decode, 8, 128, 8, 1);
-        var tuned = new TunedPlans(Hopper.Name);
+        var tuned = new TunedPlans(GpuTraits.Hopper.Name);
         tuned.Set(MaxRows, MaxColumns, 7168, plan with { Hopper = small });
         tuned.Set(256, MaxColumns, 7168, plan with { Hopper = small });
 
         Plan(MaxRows, MaxColumns).Should().NotBe(small);
         Plan(256, MaxColumns).Should().Be(small);
 
-        HopperPlan? Plan(long m, long n) => TileScheduler.Plan(m, n, 7168, Hopper, null, fitsTensorCores: true, tuned).Hopper;
+        HopperPlan? Plan(long m, long n) => TileScheduler.Plan(m, n, 7168, GpuTraits.Hopper, null, fitsTensorCores: true, tuned).Hopper;
     }
 
     private static MatmulCall Call(HopperPlan plan, long m, long n, long k) => new()

@@ -4,46 +4,35 @@ namespace BlockQuant.Tests.Scheduling;
 
 internal sealed class Int8SchedulerTests
 {
-    private static readonly DeviceTraits Hopper = new()
-    {
-        Kind = DeviceKind.Cuda,
-        Name = "a Hopper GPU",
-        Multiprocessors = 132,
-        MaxGroupSize = 1024,
-        SharedMemoryPerGroup = 48 * 1024,
-        WarpSize = 32,
-        ComputeCapability = 90,
-    };
-
     private static readonly TilePlanOverrides Forced = new() { Kernel = KernelFamily.Hopper };
 
     [Test]
     public void Tensor_cores_take_what_fits_them()
     {
-        Int8Scheduler.Plan(4096, 4096, 4096, Hopper, null, fitsTensorCores: true).Hopper.Should().NotBeNull();
-        Int8Scheduler.Plan(4096, 4096, 4096, Hopper, null, fitsTensorCores: false).Hopper.Should().BeNull();
-        Int8Scheduler.Plan(4096, 4096, 4096, Hopper with { ComputeCapability = 89 }, null, fitsTensorCores: true).Hopper.Should().BeNull();
-        Int8Scheduler.Plan(4096, 4096, 4096, Hopper, new TilePlanOverrides { Kernel = KernelFamily.Portable }, fitsTensorCores: true).Hopper.Should().BeNull();
-        Int8Scheduler.Plan(4096, 4096, 4096, Hopper, new TilePlanOverrides { TileM = 64 }, fitsTensorCores: true).Hopper.Should().BeNull();
-        Int8Scheduler.Plan(0, 4096, 4096, Hopper, null, fitsTensorCores: true).Hopper.Should().BeNull();
-        Int8Scheduler.PlanQuantized(4096, 4096, 4096, 128, Hopper, null, fitsTensorCores: true).Hopper.Should().NotBeNull();
-        Int8Scheduler.PlanQuantized(4096, 4096, 4096, 64, Hopper, null, fitsTensorCores: true).Hopper.Should().BeNull("a tile's groups are 128 wide");
+        Int8Scheduler.Plan(4096, 4096, 4096, GpuTraits.Hopper, null, fitsTensorCores: true).Hopper.Should().NotBeNull();
+        Int8Scheduler.Plan(4096, 4096, 4096, GpuTraits.Hopper, null, fitsTensorCores: false).Hopper.Should().BeNull();
+        Int8Scheduler.Plan(4096, 4096, 4096, GpuTraits.Hopper with { ComputeCapability = 89 }, null, fitsTensorCores: true).Hopper.Should().BeNull();
+        Int8Scheduler.Plan(4096, 4096, 4096, GpuTraits.Hopper, new TilePlanOverrides { Kernel = KernelFamily.Portable }, fitsTensorCores: true).Hopper.Should().BeNull();
+        Int8Scheduler.Plan(4096, 4096, 4096, GpuTraits.Hopper, new TilePlanOverrides { TileM = 64 }, fitsTensorCores: true).Hopper.Should().BeNull();
+        Int8Scheduler.Plan(0, 4096, 4096, GpuTraits.Hopper, null, fitsTensorCores: true).Hopper.Should().BeNull();
+        Int8Scheduler.PlanQuantized(4096, 4096, 4096, 128, GpuTraits.Hopper, null, fitsTensorCores: true).Hopper.Should().NotBeNull();
+        Int8Scheduler.PlanQuantized(4096, 4096, 4096, 64, GpuTraits.Hopper, null, fitsTensorCores: true).Hopper.Should().BeNull("a tile's groups are 128 wide");
     }
 
     [Test]
     public void Tensor_cores_that_cannot_take_a_product_are_refused()
     {
-        FluentActions.Invoking(() => Int8Scheduler.Plan(4096, 4096, 4096, Hopper, Forced, fitsTensorCores: false))
+        FluentActions.Invoking(() => Int8Scheduler.Plan(4096, 4096, 4096, GpuTraits.Hopper, Forced, fitsTensorCores: false))
             .Should().Throw<ArgumentException>().WithMessage("*kernel family Hopper cannot run*");
-        FluentActions.Invoking(() => Int8Scheduler.PlanQuantized(4096, 4096, 4096, 64, Hopper, Forced, fitsTensorCores: true))
+        FluentActions.Invoking(() => Int8Scheduler.PlanQuantized(4096, 4096, 4096, 64, GpuTraits.Hopper, Forced, fitsTensorCores: true))
             .Should().Throw<ArgumentException>().WithMessage("*kernel family Hopper cannot run*");
     }
 
     [Test]
     public void Without_tensor_cores_the_plans_are_the_portable_ones()
     {
-        Int8Scheduler.Plan(100, 4096, 4096, Hopper).Should().Be(TileScheduler.Plan(100, 4096, 4096, Hopper));
-        Int8Scheduler.PlanQuantized(100, 4096, 4096, 96, Hopper).Should().Be(QuantizedOutputScheduler.Plan(100, 96, Hopper));
+        Int8Scheduler.Plan(100, 4096, 4096, GpuTraits.Hopper).Should().Be(TileScheduler.Plan(100, 4096, 4096, GpuTraits.Hopper));
+        Int8Scheduler.PlanQuantized(100, 4096, 4096, 96, GpuTraits.Hopper).Should().Be(QuantizedOutputScheduler.Plan(100, 96, GpuTraits.Hopper));
     }
 
     [Test]

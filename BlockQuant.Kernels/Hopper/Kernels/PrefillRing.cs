@@ -20,7 +20,9 @@ internal static class PrefillRing
     public const int EmptyOffset = 128;
 
     private const int PlaceOffset = 256;
-    private const int BarrierBytes = 384;
+
+    // The scales behind begin at a multiple of 128 bytes.
+    private const int BarrierBytes = (PlaceOffset + Places * 4 + 127) & ~127;
 
     // Tiles that the loading warp may be ahead of the others, and more: a power of two above the stages of any width.
     private const int Places = 16;

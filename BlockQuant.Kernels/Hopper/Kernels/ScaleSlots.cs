@@ -3,7 +3,7 @@ namespace BlockQuant.Kernels.Hopper;
 /// <summary>
 /// Where <see cref="PrefillKernel"/> and <see cref="GroupedRaggedKernel"/> have their scales in shared memory: those of four blocks of K
 /// lie together, a row's in 16 bytes, so that the copy engine can bring them from rows of scales that lie one behind another. Lanes that
-/// copied them 4 bytes at a time held up, row by row, the reading of scales that had come: up to a fifth of a narrow tile's time.
+/// copied them 4 bytes at a time held up, row by row, the reading of scales that had come: up to a sixth of a narrow tile's time.
 /// </summary>
 /// <remarks>
 /// Wide tiles of <see cref="PrefillKernel"/> have one slot, whose rows go to registers before the first of its four stages is free, and
