@@ -59,9 +59,9 @@ internal sealed partial record ResultRow
     {
         if (Suite != "dense-bf16" || rows.All(other => other.Problem != Problem || other.Quantizes == Quantizes))
             return true;
-        Match plan = DecodePlan().Match(Variant);
+        Match plan = DecodePlan().Match(rows.First(row => row.Problem == Problem && row.Quantizes).Variant);
         return plan.Success && Quantizes == HopperScheduler.QuantizesInside(
-            new HopperPlan(HopperKernelKind.Decode, Number(plan.Groups[1]), 128, Number(plan.Groups[2]), 1), K);
+            new HopperPlan(HopperKernelKind.Decode, Number(plan.Groups[1]), Number(plan.Groups[2]), Number(plan.Groups[3]), 1), K);
     }
 
     /// <summary>Whether a peer computed this row's problem from the same operands: its variant, if it has one, begins this row's.</summary>
@@ -71,7 +71,7 @@ internal sealed partial record ResultRow
 
     private static int Number(Group digits) => int.Parse(digits.ValueSpan, CultureInfo.InvariantCulture);
 
-    [GeneratedRegex("Decode ([0-9]+)x128 split ([0-9]+)")]
+    [GeneratedRegex("Decode ([0-9]+)x([0-9]+) split ([0-9]+)")]
     private static partial Regex DecodePlan();
 
     [GeneratedRegex("([0-9]+) taken")]

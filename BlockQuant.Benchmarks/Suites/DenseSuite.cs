@@ -95,7 +95,14 @@ internal static class DenseSuite
         foreach (int tile in new[] { 8, 16, 32, 64, 128 })
         {
             for (int split = 1; tile < 2 * Math.Max(m, 8) && tile * 8 >= m && split <= Math.Min(8, (k + 127) / 128); split *= 2)
-                yield return new HopperPlan(HopperKernelKind.Decode, tile, 128, split, 1);
+            {
+                foreach (int weightRows in (int[])[128, 64])
+                {
+                    var plan = new HopperPlan(HopperKernelKind.Decode, tile, weightRows, split, 1);
+                    if (HopperScheduler.HasKernel(plan))
+                        yield return plan;
+                }
+            }
         }
     }
 

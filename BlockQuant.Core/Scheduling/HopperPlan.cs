@@ -6,7 +6,7 @@ internal enum HopperKernelKind
     /// <summary>Persistent, tokens as rows: tiles of 128 tokens and 128 to 256 weight rows.</summary>
     Prefill,
 
-    /// <summary>Operands swapped, weights as rows: tiles of 128 weight rows and 8 to 128 tokens, K split over a cluster.</summary>
+    /// <summary>Operands swapped, weights as rows: tiles of 128 or 64 weight rows and 8 to 128 tokens, K split over a cluster.</summary>
     Decode,
 
     /// <summary>

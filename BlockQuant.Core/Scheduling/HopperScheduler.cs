@@ -17,16 +17,19 @@ internal static class HopperScheduler
 
     private const double ClockMegahertz = 1500, ShortClockMegahertz = 1750;
     private const double BytesPerMicrosecond = 4.2e6;
-    private const int MaxSplitK = 8;
+    private const int MaxSplitK = 8, MaxNarrowSplitK = 4;
 
     // The tiles whose weights two blocks share.
     internal const int PairedWidth = 256;
 
+    // Weight rows of Decode's tiles.
+    private const int WideTile = 128, NarrowTile = 64;
+
     // Bands are counted in 32 bits.
     private const int MaxGroupM = 1024;
 
-    // As many as six widths and, for each of five counts of tokens, four ways to split K make.
-    private const int MaxCandidates = 6 + 5 * 4;
+    // As many as six widths and, for each of five counts of tokens, four ways to split K, three of them for half as many weight rows, make.
+    private const int MaxCandidates = 6 + 5 * (4 + 3);
 
     private static readonly string TooLarge = $"it has more than {MaxRows} rows, {MaxColumns} columns or a depth of {MaxExtent}";
 
@@ -35,6 +38,9 @@ internal static class HopperScheduler
 
     /// <summary>Tokens of the tiles that there are Decode kernels of.</summary>
     internal static readonly int[] DecodeTokens = [8, 16, 32, 64, 128];
+
+    /// <summary>Those of them that there are also kernels of with half as many weight rows.</summary>
+    internal static readonly int[] NarrowTokens = [8, 16, 32, 64];
 
     /// <summary>Those of them that there are kernels of which quantize their activations.</summary>
     internal static readonly int[] QuantizingTokens = [8, 16];
@@ -47,14 +53,15 @@ internal static class HopperScheduler
     /// <param name="n">Weight rows, at least 1.</param>
     /// <param name="k">Columns of both operands, at least 1.</param>
     /// <param name="multiprocessors">Multiprocessors of the GPU.</param>
+    /// <param name="narrow">Whether there are kernels of Decode's tiles of 64 weight rows.</param>
     /// <exception cref="ArgumentOutOfRangeException">A count is not positive.</exception>
-    public static HopperPlan Plan(int m, int n, int k, int multiprocessors)
+    public static HopperPlan Plan(int m, int n, int k, int multiprocessors, bool narrow = true)
     {
         ArgumentOutOfRangeException.ThrowIfNegativeOrZero(m);
         ArgumentOutOfRangeException.ThrowIfNegativeOrZero(n);
         ArgumentOutOfRangeException.ThrowIfNegativeOrZero(k);
         ArgumentOutOfRangeException.ThrowIfNegativeOrZero(multiprocessors);
-        return Known.Result(new HopperProblem(m, n, k, multiprocessors));
+        return Known.Result(new HopperProblem(m, n, k, multiprocessors, narrow));
     }
 
     /// <summary>What about the size of [M, K] · [N, K]ᵀ keeps it from the kernels, or null.</summary>
@@ -67,10 +74,10 @@ internal static class HopperScheduler
     internal static bool Takes(HopperPlan plan, long m, long n) => Groups(plan, (int)m, (int)n) <= int.MaxValue;
 
     /// <summary>The plans that may be fastest for a shape: what the model chooses among, and what tuning measures.</summary>
-    internal static HopperPlan[] Candidates(int m, int n, int k, int multiprocessors)
+    internal static HopperPlan[] Candidates(int m, int n, int k, int multiprocessors, bool narrow = true)
     {
         Span<HopperPlan> candidates = stackalloc HopperPlan[MaxCandidates];
-        return candidates[..Fill(candidates, m, n, k, multiprocessors)].ToArray();
+        return candidates[..Fill(candidates, m, n, k, multiprocessors, narrow)].ToArray();
     }
 
     /// <summary>Whether a plan can compute [M, K] · [N, K]ᵀ.</summary>
@@ -82,12 +89,17 @@ internal static class HopperScheduler
     {
         HopperKernelKind.Prefill => plan.TileM == 128 && PrefillWidths.Contains(plan.TileN) && plan is { SplitK: 1, GroupM: > 0 and <= MaxGroupM }
             && (!plan.Pairs || plan.TileN == PairedWidth && plan.GroupM % 2 == 0),
-        HopperKernelKind.Decode => plan.TileN == 128 && DecodeTokens.Contains(plan.TileM) && plan.SplitK is 1 or 2 or 4 or 8,
+        HopperKernelKind.Decode => plan.TileN == WideTile
+            ? DecodeTokens.Contains(plan.TileM) && plan.SplitK is 1 or 2 or 4 or 8
+            : IsNarrow(plan) && NarrowTokens.Contains(plan.TileM) && plan.SplitK is 1 or 2 or 4,
         _ => false,
     };
 
     /// <summary>Whether there is a kernel of the plan's tile that quantizes its activations.</summary>
     internal static bool CanQuantize(HopperPlan plan) => plan.Kind == HopperKernelKind.Decode && QuantizingTokens.Contains(plan.TileM);
+
+    /// <summary>Whether a plan has Decode's tiles of 64 weight rows.</summary>
+    internal static bool IsNarrow(HopperPlan plan) => plan is { Kind: HopperKernelKind.Decode, TileN: NarrowTile };
 
     /// <summary>
     /// Whether that kernel takes less time than a quantizer and the kernel of its codes. Measured: the quantizer costs 1 to 3 us, and quantizing
@@ -97,12 +109,18 @@ internal static class HopperScheduler
         CanQuantize(plan) && (plan.TileM == 8 || Tiles(Tiles(k, 128), plan.SplitK) <= 40);
 
     /// <summary>
-    /// Whether a block of a Decode plan takes a multiprocessor's shared memory for itself: where every block finds a multiprocessor and its
-    /// part of K is long, since the next launch cannot begin there then. From how many blocks of K on it pays is measured.
+    /// How many blocks of a Decode plan share a multiprocessor's memory. One takes it for itself where every block finds a multiprocessor and its
+    /// part of K is long: the next launch cannot begin there then, and less in flight brings the first operands earlier. From how many blocks of K
+    /// on it pays is measured. Three share it where two on each would leave some to a second turn, and registers permit.
     /// </summary>
-    internal static bool FillsMultiprocessor(HopperPlan plan, int m, int n, int k, int multiprocessors) =>
-        Groups(plan, m, n) <= Places(plan.SplitK, multiprocessors)
-        && Tiles(Tiles(k, 128), plan.SplitK) >= plan.TileM switch { <= 16 => 24, 32 => 16, _ => 14 };
+    internal static int Residents(HopperPlan plan, int m, int n, int k, int multiprocessors)
+    {
+        long groups = Groups(plan, m, n), places = Places(plan.SplitK, multiprocessors);
+        int depth = Tiles(Tiles(k, 128), plan.SplitK);
+        return plan.TileM > 64 || groups <= places && depth >= (plan.TileM <= 32 ? 32 : 14) ? 1
+            : groups > 2 * places ? MostResidents(plan)
+            : 2;
+    }
 
     /// <summary>
     /// Whether the copy engine is to bring the activations' scales of a Prefill plan, where they lie so that it can. Where no block of the
@@ -128,24 +146,29 @@ internal static class HopperScheduler
             double clock = waves == 1 ? ShortClockMegahertz : ClockMegahertz;
             return (waves == 1 ? 2.5 : 3) + Overlapped(waves * tileCycles / clock, Traffic(m, n, k));
         }
-        // Up to 64 tokens two blocks share a multiprocessor, and its memory pipeline.
-        int resident = plan.TileM <= 64 ? 2 : 1;
-        long groups = tiles * plan.SplitK, places = Places(plan.SplitK, multiprocessors);
-        long turns = Waves(groups, places * resident);
+        // Blocks that share a multiprocessor share its memory pipeline.
+        long groups = tiles * plan.SplitK, places = Places(plan.SplitK, multiprocessors), residents = Math.Min(MostResidents(plan), Waves(groups, places));
+        long turns = Waves(groups, places * residents);
         double blockTime = plan.TileM switch { <= 16 => 0.19, 32 => 0.20, 64 => 0.35, _ => 0.55 };
-        double busy = turns * Tiles(blocks, plan.SplitK) * blockTime * (resident == 2 && groups > places ? 2 : 1);
+        double busy = turns * Tiles(blocks, plan.SplitK) * blockTime * residents, traffic = Traffic(m, n, k);
+        // Of half as many weight rows the warpgroups multiply two blocks at once, and tokens are read twice as often.
+        if (IsNarrow(plan))
+            return 1.6 + 0.2 * plan.SplitK + (turns - 1) + Overlapped(busy / 2, 1.04 * traffic);
         double again = m > plan.TileM ? 1 : 0;
-        return (resident == 2 ? 1.7 : 3.2) + again + 0.5 * plan.SplitK + 3 * (turns - 1) + Overlapped(busy, Traffic(m, n, k));
+        return (plan.TileM <= 64 ? 1.7 : 3.2) + again + 0.5 * plan.SplitK + 3 * (turns - 1) + Overlapped(busy, traffic);
     }
+
+    // As many blocks as registers permit, and as shared memory has rings for.
+    private static int MostResidents(HopperPlan plan) => plan.TileM > 64 ? 1 : IsNarrow(plan) && plan.TileM <= 16 ? 3 : 2;
 
     private static HopperPlan Cheapest(HopperProblem problem)
     {
-        var (m, n, k, multiprocessors) = problem;
+        var (m, n, k, multiprocessors, narrow) = problem;
         HopperPlan best = default;
         double bestCost = double.PositiveInfinity;
         // A call of an operator may plan, so planning allocates nothing.
         Span<HopperPlan> candidates = stackalloc HopperPlan[MaxCandidates];
-        foreach (HopperPlan plan in candidates[..Fill(candidates, m, n, k, multiprocessors)])
+        foreach (HopperPlan plan in candidates[..Fill(candidates, m, n, k, multiprocessors, narrow)])
         {
             double cost = Cost(plan, m, n, k, multiprocessors);
             if (cost < bestCost)
@@ -154,7 +177,7 @@ internal static class HopperScheduler
         return best;
     }
 
-    private static int Fill(Span<HopperPlan> candidates, int m, int n, int k, int multiprocessors)
+    private static int Fill(Span<HopperPlan> candidates, int m, int n, int k, int multiprocessors, bool narrow)
     {
         int count = 0;
         foreach (int width in PrefillWidths)
@@ -173,9 +196,12 @@ internal static class HopperScheduler
                 continue;
             for (int split = 1; split <= Math.Min(MaxSplitK, Tiles(k, 128)); split *= 2)
             {
-                var plan = new HopperPlan(HopperKernelKind.Decode, tokens, 128, split, 1);
+                var plan = new HopperPlan(HopperKernelKind.Decode, tokens, WideTile, split, 1);
                 if (Takes(plan, m, n))
                     candidates[count++] = plan;
+                var half = plan with { TileN = NarrowTile };
+                if (narrow && tokens >= m && split <= MaxNarrowSplitK && NarrowTokens.Contains(tokens) && Takes(half, m, n))
+                    candidates[count++] = half;
             }
         }
         return count;

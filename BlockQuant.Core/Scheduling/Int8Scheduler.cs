@@ -87,7 +87,7 @@ internal static class Int8Scheduler
     public static HopperPlan Fastest(int m, int n, int k, int multiprocessors, bool quantizes)
     {
         // Few tokens are bound by the memory that the weights come from, as in FP8.
-        HopperPlan plan = HopperScheduler.Plan(m, n, k, multiprocessors);
+        HopperPlan plan = HopperScheduler.Plan(m, n, k, multiprocessors, narrow: false);
         return plan.Kind == HopperKernelKind.Decode ? plan : FastestPrefill(m, n, k, multiprocessors, quantizes);
     }
 
@@ -95,12 +95,12 @@ internal static class Int8Scheduler
     internal static HopperPlan[] Candidates(int m, int n, int k, int multiprocessors) =>
     [
         .. Widths.Select(Prefill),
-        .. HopperScheduler.Candidates(m, n, k, multiprocessors).Where(plan => plan.Kind == HopperKernelKind.Decode),
+        .. HopperScheduler.Candidates(m, n, k, multiprocessors, narrow: false).Where(plan => plan.Kind == HopperKernelKind.Decode),
     ];
 
     /// <summary>Whether there is an INT8 kernel of the plan's tile.</summary>
     internal static bool HasKernel(HopperPlan plan) =>
-        HopperScheduler.HasKernel(plan) && plan is { OverlapStores: false, Pairs: false }
+        HopperScheduler.HasKernel(plan) && plan is { OverlapStores: false, Pairs: false } && !HopperScheduler.IsNarrow(plan)
         && (plan.Kind == HopperKernelKind.Decode || Widths.Contains(plan.TileN));
 
     // The measured plan, or the best of its kind that quantizes: it splits K alike.

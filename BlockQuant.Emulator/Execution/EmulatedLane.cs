@@ -79,6 +79,16 @@ internal sealed class EmulatedLane(EmulatedGroup group, int index)
         lane.Group.Scheduler.ClusterBarrier.Arrive(lane, lane.Group.Size * lane.Group.Launch.ClusterSize, default);
     }
 
+    /// <summary>Tells the cluster that the lane has come so far; each lane does so once.</summary>
+    public static void ArriveAtCluster() => Current.Group.Scheduler.ClusterArrivals++;
+
+    /// <summary>Waits until every lane of the cluster has told so.</summary>
+    public static void AwaitCluster()
+    {
+        LaneScheduler scheduler = Current.Group.Scheduler;
+        WaitUntil(() => scheduler.ClusterArrivals == scheduler.LaneCount, "the cluster's arrivals");
+    }
+
     /// <summary>Carries out an operation together with the other lanes of the warp.</summary>
     /// <inheritdoc cref="LaneTeam.Perform{T}"/>
     public static T AsWarp<T>(string operation, T operand, Action<T[]> perform)

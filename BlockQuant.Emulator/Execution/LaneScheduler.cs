@@ -41,6 +41,12 @@ internal sealed class LaneScheduler
     /// <summary>The barrier of all lanes of all groups.</summary>
     public Rendezvous ClusterBarrier { get; }
 
+    /// <summary>Lanes of the cluster.</summary>
+    public int LaneCount => lanes.Length;
+
+    /// <summary>How many of them have told the others that they have come to a place, without waiting there.</summary>
+    public int ClusterArrivals { get; set; }
+
     private bool HasUnstarted => startedLanes < lanes.Length && !launch.IsStopped;
 
     /// <summary>Runs the cluster that begins with a group, on this thread and such others as its barriers ask for.</summary>
@@ -53,6 +59,7 @@ internal sealed class LaneScheduler
         conditional.Clear();
         copies.Clear();
         ClusterBarrier.Reset();
+        ClusterArrivals = 0;
         foreach (EmulatedGroup group in Groups)
             group.Begin(launch.GridIndex(firstGroup + group.ClusterRank));
         if (!StartLanes(thread))

@@ -32,6 +32,8 @@ internal sealed record HopperKernel(
         .. Int8Scheduler.Widths.Order().Select(width => (HopperFamily.Int8Prefill, width, Int8("int8_prefill", "Tile", width))),
         .. Int8Scheduler.QuantizingWidths.Order().Select(width => (HopperFamily.Int8Quantize, width, Int8("int8_quantize", "Quantize", width))),
         .. HopperScheduler.DecodeTokens.Select(tokens => (HopperFamily.Int8Decode, tokens, Int8Decode(tokens))),
+        .. HopperScheduler.NarrowTokens.Select(tokens => (HopperFamily.NarrowDecode, tokens, NarrowDecode(tokens))),
+        .. HopperScheduler.QuantizingTokens.Select(tokens => (HopperFamily.NarrowFusedDecode, tokens, NarrowFusedDecode(tokens))),
     ];
 
     private static readonly FrozenDictionary<(HopperFamily Family, int Extent), int> Places =
@@ -54,7 +56,8 @@ internal sealed record HopperKernel(
     {
         if (!call.QuantizesActivations)
             return IndexOf(call.Plan);
-        return call.Plan.Kind == HopperKernelKind.Decode && Places.TryGetValue((HopperFamily.FusedDecode, call.Plan.TileM), out int place)
+        var family = HopperScheduler.IsNarrow(call.Plan) ? HopperFamily.NarrowFusedDecode : HopperFamily.FusedDecode;
+        return HopperScheduler.CanQuantize(call.Plan) && Places.TryGetValue((family, call.Plan.TileM), out int place)
             ? place
             : throw new ArgumentException($"No Hopper kernel that quantizes has the tile of {call.Plan}.", nameof(call));
     }
@@ -65,7 +68,7 @@ internal sealed record HopperKernel(
         (HopperFamily Family, int Extent) key = plan.Kind switch
         {
             HopperKernelKind.Prefill => (plan.Pairs ? HopperFamily.PrefillPairs : HopperFamily.Prefill, plan.TileN),
-            HopperKernelKind.Decode => (HopperFamily.Decode, plan.TileM),
+            HopperKernelKind.Decode => (HopperScheduler.IsNarrow(plan) ? HopperFamily.NarrowDecode : HopperFamily.Decode, plan.TileM),
             HopperKernelKind.GroupedPrefill => (HopperFamily.GroupedPrefill, plan.TileN),
             HopperKernelKind.GroupedDecode => (HopperFamily.GroupedDecode, plan.TileM),
             _ => (HopperFamily.BatchedDecode, plan.TileM),
@@ -114,7 +117,7 @@ internal sealed record HopperKernel(
 
     private static HopperKernel Int8Decode(int tokens) => new(
         $"int8_decode_{tokens}", typeof(Int8DecodeKernel), $"Tile{tokens}", DecodeKernel.Threads, tokens <= 64 ? 2 : 1,
-        DecodeKernel.SharedBytes(tokens, alone: true));
+        DecodeKernel.SharedBytes(residents: 1));
 
     private static HopperKernel Int8(string name, string method, int tileN) => new(
         $"{name}_{tileN}", typeof(Int8PrefillKernel), $"{method}{tileN}", PrefillRing.Threads, 1, Int8PrefillKernel.SharedBytes(tileN));
@@ -128,11 +131,19 @@ internal sealed record HopperKernel(
 
     private static HopperKernel Decode(int tokens) => new(
         $"decode_{tokens}", typeof(DecodeKernel), $"Tile{tokens}", DecodeKernel.Threads, tokens <= 64 ? 2 : 1,
-        DecodeKernel.SharedBytes(tokens, alone: true));
+        DecodeKernel.SharedBytes(residents: 1));
+
+    private static HopperKernel NarrowDecode(int tokens) => new(
+        $"decode_narrow_{tokens}", typeof(DecodeKernel), $"Narrow{tokens}", DecodeKernel.Threads, 2,
+        DecodeKernel.SharedBytes(residents: 1));
 
     private static HopperKernel FusedDecode(int tokens) => new(
         $"fused_decode_{tokens}", typeof(FusedDecodeKernel), $"Tile{tokens}", FusedDecodeKernel.Threads, 2,
-        DecodeKernel.SharedBytes(tokens, alone: true));
+        DecodeKernel.SharedBytes(residents: 1));
+
+    private static HopperKernel NarrowFusedDecode(int tokens) => new(
+        $"fused_decode_narrow_{tokens}", typeof(FusedDecodeKernel), $"Narrow{tokens}", FusedDecodeKernel.Threads, 2,
+        DecodeKernel.SharedBytes(residents: 1));
 
     private static HopperKernel GroupedDecode(int tokens) => new(
         $"grouped_decode_{tokens}", typeof(GroupedDecodeKernel), $"Tile{tokens}", GroupedDecodeKernel.Threads, 1,

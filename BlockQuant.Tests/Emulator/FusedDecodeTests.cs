@@ -12,14 +12,18 @@ internal sealed class FusedDecodeTests : EmulatorFixture
 
     // Without a split the ring of stages is lapped; with one, parts of K differ in length. Tokens end inside a tile, in a second one and
     // on its edge; K inside a block, at a block's end, and inside the only block.
-    [TestCase(8, 5, 200, 1040, 1, OutputType.BFloat16)]
-    [TestCase(8, 1, 130, 256, 2, OutputType.Single)]
-    [TestCase(8, 11, 64, 48, 1, OutputType.Half)]
-    [TestCase(16, 16, 256, 1936, 1, OutputType.BFloat16)]
-    [TestCase(16, 9, 129, 640, 4, OutputType.Single)]
-    [TestCase(16, 19, 140, 1000, 1, OutputType.Half)]
-    public void Products_are_those_of_the_quantizers_codes(int tokens, int m, int n, int k, int split, OutputType output)
-        => IsSameAsQuantized(new HopperProblem(new HopperPlan(HopperKernelKind.Decode, tokens, 128, split, 1), m, n, Aligned(k), output), Values(m, Aligned(k)));
+    [TestCase(8, 128, 5, 200, 1040, 1, OutputType.BFloat16)]
+    [TestCase(8, 128, 1, 130, 256, 2, OutputType.Single)]
+    [TestCase(8, 128, 11, 64, 48, 1, OutputType.Half)]
+    [TestCase(16, 128, 16, 256, 1936, 1, OutputType.BFloat16)]
+    [TestCase(16, 128, 9, 129, 640, 4, OutputType.Single)]
+    [TestCase(16, 128, 19, 140, 1000, 1, OutputType.Half)]
+    [TestCase(8, 64, 5, 140, 2500, 1, OutputType.BFloat16)]
+    [TestCase(8, 64, 8, 64, 600, 2, OutputType.Single)]
+    [TestCase(16, 64, 13, 130, 3000, 1, OutputType.Half)]
+    [TestCase(16, 64, 16, 72, 1100, 4, OutputType.BFloat16)]
+    public void Products_are_those_of_the_quantizers_codes(int tokens, int tileN, int m, int n, int k, int split, OutputType output)
+        => IsSameAsQuantized(new HopperProblem(new HopperPlan(HopperKernelKind.Decode, tokens, tileN, split, 1), m, n, Aligned(k), output), Values(m, Aligned(k)));
 
     // The floor of the scales, the largest values there are, and groups that are not finite.
     [Test]

@@ -74,10 +74,13 @@ internal sealed record HopperProblem(HopperPlan Plan, int M, int N, int K, Outpu
         for (int i = 0; i < expected.Length; i++)
         {
             int m = i / N, n = i % N;
-            for (int rank = 0; rank < Plan.SplitK; rank++)
+            // Of 64 weight rows two warpgroups take turns.
+            int turns = Plan.TileN == 64 && Plan.Kind == HopperKernelKind.Decode ? 2 : 1;
+            for (int number = 0; number < Plan.SplitK * turns; number++)
             {
+                int rank = number / turns;
                 float part = 0;
-                for (int block = Blocks * rank / Plan.SplitK; block < Blocks * (rank + 1) / Plan.SplitK; block++)
+                for (int block = Blocks * rank / Plan.SplitK + number % turns; block < Blocks * (rank + 1) / Plan.SplitK; block += turns)
                 {
                     float product = 0;
                     for (int k = block * 128; k < Math.Min(block * 128 + 128, K); k++)

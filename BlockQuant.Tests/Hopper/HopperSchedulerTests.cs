@@ -7,19 +7,23 @@ internal sealed class HopperSchedulerTests
     private const int H200 = 132;
 
     // Measured on one H200: the fastest of every plan, launched back to back.
-    [TestCase(1, 4096, 7168, HopperKernelKind.Decode, 8, 128, 2)]
-    [TestCase(1, 2112, 7168, HopperKernelKind.Decode, 8, 128, 4)]
-    [TestCase(16, 7168, 2048, HopperKernelKind.Decode, 16, 128, 1)]
-    [TestCase(16, 24576, 1536, HopperKernelKind.Decode, 16, 128, 1)]
-    [TestCase(32, 2112, 7168, HopperKernelKind.Decode, 32, 128, 4)]
-    [TestCase(32, 4096, 7168, HopperKernelKind.Decode, 32, 128, 2)]
-    [TestCase(32, 7168, 2048, HopperKernelKind.Decode, 32, 128, 1)]
-    [TestCase(64, 4096, 7168, HopperKernelKind.Decode, 64, 128, 2)]
-    [TestCase(64, 4096, 4096, HopperKernelKind.Decode, 64, 128, 2)]
-    [TestCase(64, 2112, 7168, HopperKernelKind.Decode, 64, 128, 4)]
+    [TestCase(8, 4096, 7168, HopperKernelKind.Decode, 8, 64, 2)]
+    [TestCase(8, 2112, 7168, HopperKernelKind.Decode, 8, 64, 2)]
+    [TestCase(8, 7168, 16384, HopperKernelKind.Decode, 8, 128, 2)]
+    [TestCase(16, 7168, 2048, HopperKernelKind.Decode, 16, 64, 1)]
+    [TestCase(16, 24576, 1536, HopperKernelKind.Decode, 16, 64, 1)]
+    [TestCase(16, 4096, 4096, HopperKernelKind.Decode, 16, 64, 2)]
+    [TestCase(32, 2112, 7168, HopperKernelKind.Decode, 32, 64, 2)]
+    [TestCase(32, 4096, 7168, HopperKernelKind.Decode, 32, 64, 2)]
+    [TestCase(32, 7168, 2048, HopperKernelKind.Decode, 32, 64, 1)]
+    [TestCase(32, 24576, 1536, HopperKernelKind.Decode, 32, 128, 1)]
+    [TestCase(64, 4096, 7168, HopperKernelKind.Decode, 64, 64, 2)]
+    [TestCase(64, 4096, 4096, HopperKernelKind.Decode, 64, 64, 2)]
+    [TestCase(64, 2112, 7168, HopperKernelKind.Decode, 64, 64, 2)]
     [TestCase(64, 24576, 1536, HopperKernelKind.Decode, 64, 128, 1)]
+    [TestCase(64, 7168, 16384, HopperKernelKind.Decode, 64, 128, 2)]
     [TestCase(96, 2112, 7168, HopperKernelKind.Decode, 128, 128, 4)]
-    [TestCase(64, 7168, 2048, HopperKernelKind.Decode, 64, 128, 2)]
+    [TestCase(64, 7168, 2048, HopperKernelKind.Decode, 64, 64, 1)]
     [TestCase(128, 7168, 2048, HopperKernelKind.Prefill, 128, 64, 1)]
     [TestCase(128, 4096, 7168, HopperKernelKind.Prefill, 128, 32, 1)]
     [TestCase(128, 24576, 1536, HopperKernelKind.Prefill, 128, 192, 1)]
@@ -75,19 +79,31 @@ internal sealed class HopperSchedulerTests
         HopperScheduler.HasKernel(new HopperPlan(HopperKernelKind.Prefill, 128, tileN, 1, groupM, Pairs: true)).Should().Be(hasKernel);
     }
 
-    // Measured on one H200, the ring as deep as shared memory or half of that.
-    [TestCase(16, 7168, 16384, true)]
-    [TestCase(16, 4096, 7168, true)]
-    [TestCase(16, 24576, 1536, false)]
-    [TestCase(16, 4096, 4096, false)]
-    [TestCase(64, 4096, 7168, true)]
-    [TestCase(64, 4096, 4096, true)]
-    [TestCase(64, 7168, 2048, false)]
-    [TestCase(32, 2112, 7168, false)]
-    [TestCase(64, 7168, 16384, true)]
-    public void Rings_fill_a_multiprocessor_where_K_is_deep(int m, int n, int k, bool fills)
+    // Measured on one H200, the ring as deep as shared memory or a half or a third of that.
+    [TestCase(16, 7168, 16384, 1)]
+    [TestCase(16, 4096, 7168, 2)]
+    [TestCase(16, 24576, 1536, 3)]
+    [TestCase(32, 24576, 1536, 2)]
+    [TestCase(16, 4096, 4096, 2)]
+    [TestCase(64, 4096, 7168, 1)]
+    [TestCase(64, 4096, 4096, 1)]
+    [TestCase(64, 7168, 2048, 1)]
+    [TestCase(32, 2112, 7168, 2)]
+    [TestCase(64, 7168, 16384, 1)]
+    [TestCase(128, 2112, 7168, 1)]
+    public void Blocks_share_a_multiprocessor_where_K_is_shallow_or_they_are_many(int m, int n, int k, int residents)
     {
-        HopperScheduler.FillsMultiprocessor(HopperScheduler.Plan(m, n, k, H200), m, n, k, H200).Should().Be(fills);
+        HopperScheduler.Residents(HopperScheduler.Plan(m, n, k, H200), m, n, k, H200).Should().Be(residents);
+    }
+
+    // Only products of FP8 codes have kernels of 64 weight rows.
+    [TestCase(16, 7168, 2048, 16, 1)]
+    [TestCase(16, 4096, 7168, 16, 2)]
+    [TestCase(64, 2112, 7168, 64, 4)]
+    public void Other_products_take_the_best_of_128_weight_rows(int m, int n, int k, int tileM, int split)
+    {
+        HopperScheduler.Plan(m, n, k, H200, narrow: false).Should().Be(new HopperPlan(HopperKernelKind.Decode, tileM, 128, split, 1));
+        Int8Scheduler.Fastest(m, n, k, H200, quantizes: false).Should().Be(new HopperPlan(HopperKernelKind.Decode, tileM, 128, split, 1));
     }
 
     // Measured on one H200: 112 and 128 tiles, then more than there are multiprocessors.

@@ -53,7 +53,7 @@ internal sealed class QuantizingPlanTests
 
     [Test]
     public void A_plan_says_that_it_quantizes()
-        => Plan(1, Hopper).ToString().Should().Be("Hopper Decode 8x128x128, split-k 2, group-m 1, quantizing activations");
+        => Plan(1, Hopper).ToString().Should().Be("Hopper Decode 8x64x128, split-k 2, group-m 1, quantizing activations");
 
     [Test]
     public void Planning_allocates_nothing([Values(1, 4096)] int m)

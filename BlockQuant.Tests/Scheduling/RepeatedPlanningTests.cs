@@ -131,7 +131,7 @@ internal sealed class RepeatedPlanningTests
 
     private static HopperPlan Cheapest(HopperProblem problem)
     {
-        var (m, n, k, multiprocessors) = problem;
+        var (m, n, k, multiprocessors, _) = problem;
         return HopperScheduler.Candidates(m, n, k, multiprocessors).MinBy(plan => HopperScheduler.Cost(plan, m, n, k, multiprocessors));
     }
 

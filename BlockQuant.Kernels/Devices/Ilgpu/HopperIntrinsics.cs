@@ -19,7 +19,21 @@ internal static partial class Cluster
 
     public static partial void Leave() => throw new NotSupportedException();
 
-    public static partial Acc16 SumOfFour(int address, int step, int count) => throw new NotSupportedException();
+    public static partial void Arrive() => throw new NotSupportedException();
+
+    public static partial void AwaitArrivals() => throw new NotSupportedException();
+
+    public static partial void Push<TAcc>(TAcc acc, int address, int rank, int barrier)
+        where TAcc : unmanaged
+        => throw new NotSupportedException();
+
+    public static partial void Keep<TAcc>(TAcc acc, int address)
+        where TAcc : unmanaged
+        => throw new NotSupportedException();
+
+    public static partial TAcc SumOfParts<TAcc>(TAcc acc, int address, int part, int parts)
+        where TAcc : unmanaged
+        => throw new NotSupportedException();
 
     public static partial Acc4 Sum(int address) => throw new NotSupportedException();
 }
@@ -55,7 +69,17 @@ internal static partial class Epilogue
 
     public static partial void StoreBFloat16(Acc4 values, long target, int count, int vector) => throw new NotSupportedException();
 
-    public static partial void StoreFourBFloat16(Acc16 values, long target, long step, int count) => throw new NotSupportedException();
+    public static partial void StageTokensBFloat16<TAcc>(TAcc acc, int row)
+        where TAcc : unmanaged
+        => throw new NotSupportedException();
+
+    public static partial void StageTokensHalf<TAcc>(TAcc acc, int row)
+        where TAcc : unmanaged
+        => throw new NotSupportedException();
+
+    public static partial void StoreTokensSingle<TAcc>(TAcc acc, long target, long pitch, int tokens, int rows)
+        where TAcc : unmanaged
+        => throw new NotSupportedException();
 
     public static partial void StoreHalf(Acc4 values, long target, int count, int vector) => throw new NotSupportedException();
 
@@ -166,6 +190,8 @@ internal static partial class Shared
 
     public static partial void CopySwappedRows(int source, long target, long pitch, int rows) => throw new NotSupportedException();
 
+    public static partial void CopyFour(int source, long target, int count, int whole) => throw new NotSupportedException();
+
     public static partial void Copy2(int source, long target, int enabled) => throw new NotSupportedException();
 
     public static partial void Copy4(int source, long target, int enabled) => throw new NotSupportedException();
@@ -182,6 +208,8 @@ internal static partial class Tma
     public static partial void Prefetch(long map) => throw new NotSupportedException();
 
     public static partial void Load(int target, long map, int column, int row, int barrier) => throw new NotSupportedException();
+
+    public static partial void Load(int target, long map, int column, int row, int barrier, long policy) => throw new NotSupportedException();
 
     public static partial long MapOfScales() => throw new NotSupportedException();
 

@@ -22,6 +22,9 @@ internal static partial class ComposedPtx
     /// <summary>Types of the INT8 product: its sum, left and right operand. The sum's registers hold integers.</summary>
     public const string Int8Product = "s32.s8.s8";
 
+    /// <summary>What PTX 8.0 does not have yet.</summary>
+    public const string AsyncStore = "st.async";
+
     private const string Float8Product = "f32.e4m3.e4m3";
 
     /// <summary>The text of the intrinsic <paramref name="name"/>.</summary>
@@ -35,9 +38,13 @@ internal static partial class ComposedPtx
         nameof(Epilogue.StageHalf) => StagePacked(arguments, "f16x2"),
         nameof(Epilogue.StageSingle) => StageSingle(arguments, 0, 1),
         nameof(Epilogue.StageSwappedSingle) => StageSingle(arguments, 1, 0),
-        nameof(Epilogue.StoreFourBFloat16) => StoreFourBFloat16(arguments),
+        nameof(Epilogue.StageTokensBFloat16) => StageTokens(arguments, "bf16x2"),
+        nameof(Epilogue.StageTokensHalf) => StageTokens(arguments, "f16x2"),
+        nameof(Epilogue.StoreTokensSingle) => StoreTokensSingle(arguments),
         nameof(Epilogue.StageColumns) => StageColumns(arguments),
-        nameof(Cluster.SumOfFour) => SumOfFour(arguments, result),
+        nameof(Cluster.Push) => Push(arguments),
+        nameof(Cluster.Keep) => Keep(arguments),
+        nameof(Cluster.SumOfParts) => SumOfParts(arguments, result),
         nameof(Int8Wgmma.MultiplyInt8Rows) => MultiplyRows(arguments, result, Int8Product),
         nameof(Int8Wgmma.MultiplyInt8Columns) => MultiplyColumns(arguments, result, Int8Product),
         nameof(QuantizingEpilogue.AddBias) => AddBias(arguments, result),
@@ -213,57 +220,85 @@ internal static partial class ComposedPtx
         return text.ToString().TrimEnd('\n');
     }
 
-    private static string StoreFourBFloat16(string[][] arguments)
+    // A pair of fields is a row of an 8 × 8 matrix whose columns are tokens; four matrices are both halves of sixteen tokens.
+    private static string StageTokens(string[][] arguments, string type)
     {
-        var (values, target, step, count) = (arguments[0], arguments[1][0], arguments[2][0], arguments[3][0]);
-        var text = new StringBuilder($"{{ .reg .pred on; .reg .b64 g; .reg .b32 y<2>; mov.b64 g, {target};\n");
-        for (int k = 0; k < 4; k++)
+        const int MostMatrices = 4;
+        var (acc, row) = (arguments[0], arguments[1][0]);
+        int matrices = Math.Min(acc.Length / 2, MostMatrices);
+        var text = new StringBuilder($"{{ .reg .b32 p<{matrices}>;\n");
+        for (int i = 0; i < acc.Length; i += 2 * matrices)
         {
-            text.Append($"cvt.rn.bf16x2.f32 y0, {values[4 * k + 1]}, {values[4 * k]}; cvt.rn.bf16x2.f32 y1, {values[4 * k + 3]}, {values[4 * k + 2]};\n");
-            text.Append($"setp.gt.s32 on, {count}, {k}; @on st.global.v2.b32 [g], {{y0, y1}};{(k < 3 ? $" add.s64 g, g, {step};" : "")}\n");
+            for (int pair = 0; pair < matrices; pair++)
+                text.Append($"cvt.rn.{type}.f32 p{pair}, {acc[i + 2 * pair + 1]}, {acc[i + 2 * pair]};\n");
+            string pairs = string.Join(",", Enumerable.Range(0, matrices).Select(pair => $"p{pair}"));
+            text.Append($"stmatrix.sync.aligned.m8n8.x{matrices}.trans.shared.b16 [{row}+{i * 64}], {{{pairs}}};\n");
         }
         return text.Append('}').ToString();
     }
 
-    private static string SumOfFour(string[][] arguments, string[] result)
+    private static string StoreTokensSingle(string[][] arguments)
     {
-        var (address, step, count) = (arguments[0][0], arguments[1][0], arguments[2][0]);
-        var text = new StringBuilder("{ .reg .pred more, on<4>; .reg .b32 r, n, x; .reg .f32 t<16>, u<16>, v<16>;\n");
-        for (int k = 0; k < 4; k++)
-            text.Append($"setp.gt.s32 on{k}, {count}, {k};\n");
-        text.Append("mov.u32 n, %cluster_nctarank; mov.u32 r, 0; setp.gt.u32 more, n, 1; @more bra SEVERAL;\n");
-        // A block alone reads its own memory, which is faster than to read it as one of a cluster.
-        text.Append($"mov.b32 x, {address};\n");
-        Load("v", "shared");
-        text.Append("bra DONE; SEVERAL:\n");
-        LoadPair();
-        for (int i = 0; i < 16; i++)
-            text.Append($"add.f32 v{i}, t{i}, u{i};\n");
-        text.Append("NEXT: setp.ge.u32 more, r, n; @more bra DONE;\n");
-        LoadPair();
-        for (int i = 0; i < 16; i++)
-            text.Append($"add.f32 v{i}, v{i}, t{i}; add.f32 v{i}, v{i}, u{i};\n");
-        text.Append("bra NEXT; DONE:\n");
-        for (int i = 0; i < 16; i++)
-            text.Append($"mov.f32 {result[i]}, v{i};\n");
-        return text.Append('}').ToString();
-
-        void LoadPair()
+        var (acc, target, pitch, tokens, rows) = (arguments[0], arguments[1][0], arguments[2][0], arguments[3][0], arguments[4][0]);
+        var text = new StringBuilder("{ .reg .pred low, high, P; .reg .b64 first, second, step; mov.b64 first, ");
+        text.Append($"{target}; add.s64 second, first, {pitch}; shl.b64 step, {pitch}, 3; setp.gt.s32 low, {rows}, 0; setp.gt.s32 high, {rows}, 8;\n");
+        for (int i = 0; i < acc.Length; i += 2)
         {
-            text.Append($"mapa.shared::cluster.u32 x, {address}, r; add.u32 r, r, 1;\n");
-            Load("t", "shared::cluster");
-            text.Append($"mapa.shared::cluster.u32 x, {address}, r; add.u32 r, r, 1;\n");
-            Load("u", "shared::cluster");
-        }
-
-        void Load(string target, string space)
-        {
-            for (int k = 0; k < 4; k++)
+            string half = (i & 2) == 0 ? "low" : "high";
+            string offset = (i & 2) == 0 ? "" : "+32";
+            for (int token = 0; token < 2; token++)
             {
-                string fields = string.Join(",", Enumerable.Range(4 * k, 4).Select(i => target + i));
-                text.Append($"@on{k} ld.{space}.v4.f32 {{{fields}}}, [x];{(k < 3 ? $" add.s32 x, x, {step};" : "")}\n");
+                text.Append($"setp.gt.and.s32 P, {tokens}, {i / 4 * 8 + token}, {half}; ");
+                text.Append($"@P st.global.f32 [{(token == 0 ? "first" : "second")}{offset}], {acc[i + token]};\n");
             }
+            if ((i & 2) != 0)
+                text.Append("add.s64 first, first, step; add.s64 second, second, step;\n");
         }
+        return text.Append('}').ToString();
+    }
+
+    private static string Push(string[][] arguments)
+    {
+        var (acc, address, rank, barrier) = (arguments[0], arguments[1][0], arguments[2][0], arguments[3][0]);
+        var text = new StringBuilder("{ .reg .b32 to, at, e<4>; ");
+        text.Append($"mapa.shared::cluster.u32 to, {address}, {rank}; mapa.shared::cluster.u32 at, {barrier}, {rank};\n");
+        for (int i = 0; i < acc.Length; i += 4)
+        {
+            text.Append($"mov.b32 e0, {acc[i]}; mov.b32 e1, {acc[i + 1]}; mov.b32 e2, {acc[i + 2]}; mov.b32 e3, {acc[i + 3]};\n");
+            text.Append($"{AsyncStore}.weak.shared::cluster.mbarrier::complete_tx::bytes.v4.b32 [to+{i * 128}], {{e0,e1,e2,e3}}, [at];\n");
+        }
+        return text.Append('}').ToString();
+    }
+
+    private static string Keep(string[][] arguments)
+    {
+        var (acc, address) = (arguments[0], arguments[1][0]);
+        var text = new StringBuilder();
+        for (int i = 0; i < acc.Length; i += 4)
+            text.Append($"st.shared.v4.f32 [{address}+{i * 128}], {{{acc[i]}, {acc[i + 1]}, {acc[i + 2]}, {acc[i + 3]}}};\n");
+        return text.ToString().TrimEnd('\n');
+    }
+
+    private static string SumOfParts(string[][] arguments, string[] result)
+    {
+        var (acc, address, own, parts) = (arguments[0], arguments[1][0], arguments[2][0], arguments[3][0]);
+        var text = new StringBuilder($"{{ .reg .pred P; .reg .b32 part, at; .reg .f32 e<4>, s<{acc.Length}>; mov.u32 part, 0; mov.b32 at, {address};\n");
+        for (int i = 0; i < acc.Length; i++)
+            text.Append($"mov.f32 s{i}, 0f00000000;\n");
+        text.Append($"NEXT: setp.eq.u32 P, part, {own}; @P bra OWN;\n");
+        for (int i = 0; i < acc.Length; i += 4)
+        {
+            text.Append($"ld.shared.v4.f32 {{e0,e1,e2,e3}}, [at+{i * 128}];\n");
+            for (int k = 0; k < 4; k++)
+                text.Append($"add.f32 s{i + k}, s{i + k}, e{k};{(k < 3 ? " " : "\n")}");
+        }
+        text.Append($"add.u32 at, at, {acc.Length * 128}; bra DONE; OWN:\n");
+        for (int i = 0; i < acc.Length; i++)
+            text.Append($"add.f32 s{i}, s{i}, {acc[i]};\n");
+        text.Append($"DONE: add.u32 part, part, 1; setp.lt.u32 P, part, {parts}; @P bra NEXT;\n");
+        for (int i = 0; i < acc.Length; i++)
+            text.Append($"mov.f32 {result[i]}, s{i};\n");
+        return text.Append('}').ToString();
     }
 
     // Descriptors of the k-steps, 32 bytes apart. Only the low word changes.

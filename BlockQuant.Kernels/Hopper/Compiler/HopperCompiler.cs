@@ -41,7 +41,7 @@ internal sealed partial class HopperCompiler : IDisposable
         context.Dispose();
     }
 
-    // What ILGPU cannot express: the architecture, dynamic shared memory aligned for the swizzle, tensor maps as grid constants
+    // What ILGPU cannot express: the architecture, the version that has an instruction, dynamic shared memory aligned for the swizzle, tensor maps as grid constants
     // behind the kernel's own parameters, and the registers of the unscaled product.
     private static string Finish(string ptx, string compiledName, string name)
     {
@@ -61,6 +61,8 @@ internal sealed partial class HopperCompiler : IDisposable
                 	ld.param.b32 rows_again, [{{rows}}]; setp.lt.s32 {{ComposedPtx.KeepPredicate}}, rows_again, 0;{{zeros}}
                 """, 1);
         }
+        if (ptx.Contains(ComposedPtx.AsyncStore))
+            ptx = ptx.Replace(".version 8.0", ".version 8.1");
         return Normalize(ptx);
     }
 

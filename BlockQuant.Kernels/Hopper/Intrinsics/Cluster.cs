@@ -2,7 +2,7 @@ using ILGPU.IR.Intrinsics;
 
 namespace BlockQuant.Kernels.Hopper.Intrinsics;
 
-/// <summary>Blocks of a cluster: their ranks, their common barrier, and reading one another's shared memory.</summary>
+/// <summary>Blocks of a cluster: their ranks, their common barrier, and reading and writing one another's shared memory.</summary>
 internal static partial class Cluster
 {
     /// <summary>This block's rank in its cluster.</summary>
@@ -29,13 +29,51 @@ internal static partial class Cluster
     public static partial void Leave();
 
     /// <summary>
-    /// <see cref="Sum"/> of up to four addresses, for one block or an even number; the loads of two blocks for each are on their way at once.
+    /// Tells the cluster that this block's barriers are published; every thread does so once, and none waits. Others may push to the block
+    /// after their <see cref="AwaitArrivals"/>.
     /// </summary>
-    /// <param name="address">The first address.</param>
-    /// <param name="step">Bytes from one to the next.</param>
-    /// <param name="count">How many there are; the other sums are undefined.</param>
     [IntrinsicImplementation]
-    public static partial Acc16 SumOfFour(int address, int step, int count);
+    [Ptx("barrier.cluster.arrive.relaxed;")]
+    public static partial void Arrive();
+
+    /// <summary>Waits until every thread of the cluster has come to its <see cref="Arrive"/>, or ended.</summary>
+    [IntrinsicImplementation]
+    [Ptx("barrier.cluster.wait.acquire;")]
+    public static partial void AwaitArrivals();
+
+    /// <summary>
+    /// Sends the lane's fields to the shared memory of a block of the cluster, without waiting for them to come (st.async): four by four, 512 bytes
+    /// apart, so that a warp's lie one behind another. Their bytes are taken off the barrier there as they land. A block that was launched without a
+    /// cluster cannot send, not even to itself.
+    /// </summary>
+    /// <param name="acc">The fields.</param>
+    /// <param name="address">Where they go, as an address of this block; a multiple of 16.</param>
+    /// <param name="rank">The block.</param>
+    /// <param name="barrier">The barrier, likewise.</param>
+    [IntrinsicImplementation]
+    public static partial void Push<TAcc>(TAcc acc, int address, int rank, int barrier)
+        where TAcc : unmanaged;
+
+    /// <summary>
+    /// Stores the lane's fields in the block's own shared memory, as <see cref="Push"/> lays them.
+    /// </summary>
+    /// <param name="acc">The fields.</param>
+    /// <param name="address">Where they go; a multiple of 16.</param>
+    [IntrinsicImplementation]
+    public static partial void Keep<TAcc>(TAcc acc, int address)
+        where TAcc : unmanaged;
+
+    /// <summary>
+    /// The sum of the lane's own fields and of those that all other parts have pushed, in the order of the parts, so that it does not depend on
+    /// timing.
+    /// </summary>
+    /// <param name="acc">The lane's own.</param>
+    /// <param name="address">Where those of the first other part lie, as <see cref="Push"/> lays them; the next part's follow behind the warp's.</param>
+    /// <param name="part">The lane's own part.</param>
+    /// <param name="parts">How many parts there are.</param>
+    [IntrinsicImplementation]
+    public static partial TAcc SumOfParts<TAcc>(TAcc acc, int address, int part, int parts)
+        where TAcc : unmanaged;
 
     /// <summary>
     /// Four float32 at the same 16-byte aligned shared address of every block of the cluster, added in rank order, so that the sum

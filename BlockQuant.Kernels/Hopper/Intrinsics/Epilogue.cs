@@ -52,6 +52,31 @@ internal static partial class Epilogue
     public static partial void StageColumns<TAcc>(TAcc acc, int address, int pitch)
         where TAcc : unmanaged;
 
+    /// <summary>
+    /// Rounds a swapped product to bfloat16 and stages it token by token (stmatrix, transposed): of each the warp's 16 weight rows, 32 bytes whose
+    /// halves are swapped where bit 2 of the token is set, so that neither side has bank conflicts.
+    /// </summary>
+    /// <param name="acc">The accumulator.</param>
+    /// <param name="row">Shared address of token lane / 16 · 8 + lane % 8, half lane / 8 % 2.</param>
+    [IntrinsicImplementation]
+    public static partial void StageTokensBFloat16<TAcc>(TAcc acc, int row)
+        where TAcc : unmanaged;
+
+    /// <summary>As <see cref="StageTokensBFloat16"/>, to IEEE half.</summary>
+    [IntrinsicImplementation]
+    public static partial void StageTokensHalf<TAcc>(TAcc acc, int row)
+        where TAcc : unmanaged;
+
+    /// <summary>Writes a swapped product as float32; the lanes of a warp that hold one token write 32 bytes at once.</summary>
+    /// <param name="acc">The accumulator.</param>
+    /// <param name="target">Global address of the lane's first token and weight row.</param>
+    /// <param name="pitch">Bytes from one token to the next.</param>
+    /// <param name="tokens">How many tokens exist from the lane's first on.</param>
+    /// <param name="rows">How many weight rows do.</param>
+    [IntrinsicImplementation]
+    public static partial void StoreTokensSingle<TAcc>(TAcc acc, long target, long pitch, int tokens, int rows)
+        where TAcc : unmanaged;
+
     /// <summary>Rounds four neighbours to bfloat16 and writes the first <paramref name="count"/> of them.</summary>
     /// <param name="values">The four.</param>
     /// <param name="target">Global address of the first.</param>
@@ -66,14 +91,6 @@ internal static partial class Epilogue
             setp.gt.and.s32 P, $2, 2, !V; @P st.global.b16 [$1+4], x2; setp.gt.and.s32 P, $2, 3, !V; @P st.global.b16 [$1+6], x3; }
         """)]
     public static partial void StoreBFloat16(Acc4 values, long target, int count, int vector);
-
-    /// <summary>Rounds up to four times four neighbours to bfloat16 and writes each four at once.</summary>
-    /// <param name="values">The fours.</param>
-    /// <param name="target">Global address of the first; a multiple of 8.</param>
-    /// <param name="step">Bytes from one four to the next; likewise.</param>
-    /// <param name="count">How many fours there are.</param>
-    [IntrinsicImplementation]
-    public static partial void StoreFourBFloat16(Acc16 values, long target, long step, int count);
 
     /// <summary>As <see cref="StoreBFloat16"/>, to IEEE half.</summary>
     [IntrinsicImplementation]

@@ -85,6 +85,21 @@ internal static partial class Shared
         """)]
     public static partial void CopySwappedRows(int source, long target, long pitch, int rows);
 
+    /// <summary>Writes four staged neighbours of 2 bytes to global memory, or the first <paramref name="count"/> of them.</summary>
+    /// <param name="source">Shared address of the first, a multiple of 8.</param>
+    /// <param name="target">Global address of the first.</param>
+    /// <param name="count">How many exist.</param>
+    /// <param name="whole">Not 0 writes all four at once: the address must be a multiple of their size.</param>
+    [IntrinsicImplementation]
+    [Ptx("""
+        { .reg .pred P, V; .reg .b16 x<4>; .reg .b32 y<2>; setp.ne.s32 V, $3, 0;
+            ld.shared.v2.b32 {y0, y1}, [$0]; mov.b32 {x0, x1}, y0; mov.b32 {x2, x3}, y1;
+            @V st.global.v2.b32 [$1], {y0, y1};
+            setp.gt.and.s32 P, $2, 0, !V; @P st.global.b16 [$1], x0; setp.gt.and.s32 P, $2, 1, !V; @P st.global.b16 [$1+2], x1;
+            setp.gt.and.s32 P, $2, 2, !V; @P st.global.b16 [$1+4], x2; setp.gt.and.s32 P, $2, 3, !V; @P st.global.b16 [$1+6], x3; }
+        """)]
+    public static partial void CopyFour(int source, long target, int count, int whole);
+
     /// <summary>Writes one staged 2-byte element to global memory where <paramref name="enabled"/> is not 0.</summary>
     [IntrinsicImplementation]
     [Ptx("{ .reg .pred P; .reg .b16 x; setp.ne.s32 P, $2, 0; ld.shared.b16 x, [$0]; @P st.global.b16 [$1], x; }")]

@@ -42,7 +42,15 @@ internal static partial class Tma
         """)]
     public static partial void Load(int target, long map, int column, int row, int barrier);
 
-    /// <summary>As <see cref="Load"/>, to the same addresses of both blocks of a cluster of two, each of whose barriers the bytes are taken off.</summary>
+    /// <summary>As <see cref="Load(int, long, int, int, int)"/>, under a policy of the L2 cache.</summary>
+    [IntrinsicImplementation]
+    [Ptx("""
+        { .reg .pred P; .reg .b64 policy; mov.b64 policy, $5; elect.sync _|P, 0xffffffff;
+            @P cp.async.bulk.tensor.2d.shared::cluster.global.mbarrier::complete_tx::bytes.L2::cache_hint [$0], [$1, {$2, $3}], [$4], policy; }
+        """)]
+    public static partial void Load(int target, long map, int column, int row, int barrier, long policy);
+
+    /// <summary>As <see cref="Load(int, long, int, int, int)"/>, to the same addresses of both blocks of a cluster of two, each of whose barriers the bytes are taken off.</summary>
     [IntrinsicImplementation]
     [Ptx("""
         { .reg .pred P; .reg .b16 both; mov.u16 both, 3; elect.sync _|P, 0xffffffff;

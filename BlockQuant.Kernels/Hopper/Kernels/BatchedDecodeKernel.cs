@@ -20,7 +20,7 @@ internal static class BatchedDecodeKernel
     private const int TileN = DecodeKernel.TileN;
 
     /// <summary>Dynamic shared memory of a launch: half a multiprocessor's.</summary>
-    public static int SharedBytes => DecodeKernel.SharedBytes(TileM, alone: false);
+    public static int SharedBytes => DecodeKernel.SharedBytes(residents: 2);
 
     public static void Run(
         long output, long outputPitch, int outputType, int vector, long rowScales, long rowPitch, long blockPitch, long weightScales,
@@ -29,8 +29,8 @@ internal static class BatchedDecodeKernel
         // The quantizer lets this kernel start when all that is ahead of it has ended: nobody writes ids or weights any more.
         int lane = Pin.Int32(Group.IdxX & 31);
         int id = GlobalMemory.LoadCurrent4(ids + (long)lane * 4, Pin.Int32(lane < rows ? 1 : 0));
-        int shared = Shared.Base(), stages = DecodeKernel.Stages(TileM), group = Warpgroup.Index(), warp = Warpgroup.Warp();
-        DecodeKernel.Enter(TileM, copies: true, group, shared, stages);
+        int shared = Shared.Base(), stages = DecodeKernel.Stages(TileM, TileN, 0), group = Warpgroup.Index(), warp = Warpgroup.Warp();
+        DecodeKernel.Enter(TileM, TileN, Threads, copies: true, group, shared, stages);
         var order = BatchedRows.Of(id, rows, experts);
         int tilesM = order.Tiles(), blockRows = Pin.Int32((columns + TileN - 1) / TileN), blocks = Pin.Int32((depth + 127) >> 7);
         Warpgroup.Sync(0, Threads);
@@ -42,29 +42,29 @@ internal static class BatchedDecodeKernel
         }
         var tile = order.Tile(Grid.IdxX, tilesM, TileN);
         if (warp == 8)
-            DecodeKernel.LoadWeights(TileM, shared, stages, Pin.Int32(tile.Expert * columns + tile.Column), 0, blocks, 1);
+            DecodeKernel.LoadWeights(TileM, TileN, shared, stages, Pin.Int32(tile.Expert * columns + tile.Column), 0, blocks, 1);
         DependentLaunch.Wait();
         if (warp == 9)
         {
             long weightScale = weightScales + ((long)tile.Expert * blockRows + (tile.Column >> 7)) * blocks * 4;
             DecodeKernel.LoadTokens(
-                TileM, shared, stages, rowScales, rowPitch, blockPitch, weightScale, tile.Row, tile.End, 0, blocks);
+                TileM, TileN, shared, stages, rowScales, rowPitch, blockPitch, weightScale, tile.Row, tile.End, 0, blocks);
         }
         var acc = default(Acc4);
         if (group < 2)
-            acc = DecodeKernel.Multiply(acc, TileM, false, group, shared, stages, 0, blocks);
+            acc = DecodeKernel.Multiply(acc, TileM, TileN, false, group, shared, stages, 0, blocks);
         // The sums take the place of the stages, which both warpgroups have left by then. Every thread passes the same barriers, as checkers
         // want it.
         Warpgroup.Sync(0, Threads);
         if (group < 2)
-            Epilogue.StageColumns(acc, DecodeKernel.SumAddress(shared), DecodeKernel.SumPitch);
+            Epilogue.StageColumns(acc, StagedSums.Address(shared), StagedSums.Pitch);
         Warpgroup.Sync(0, Threads);
         // A warp writes a row, four columns a lane.
         int row = order.RowAt(tile.Row + warp), column = Pin.Int32(tile.Column + lane * 4), count = Pin.Int32(columns - column);
         if (tile.Row + warp < tile.End)
         {
             // In a cluster of one block.
-            var sum = Cluster.Sum(shared + warp * DecodeKernel.SumPitch + lane * 16);
+            var sum = Cluster.Sum(shared + warp * StagedSums.Pitch + lane * 16);
             OutputNeighbours.Store(sum, output + row * outputPitch, outputType, column, count, Pin.Int32(count > 3 ? vector : 0));
         }
     }

@@ -6,8 +6,8 @@ namespace BlockQuant.Kernels.Hopper;
 /// <summary>What a block of the decode kernels computes: a tile, and of K its rank's part in the cluster.</summary>
 internal struct DecodePart
 {
-    /// <summary>Blocks of the cluster: 1, 2, 4 or 8.</summary>
-    public int Split;
+    /// <summary>The logarithm of the number of blocks of the cluster, which is 1, 2, 4 or 8.</summary>
+    public int Bits;
 
     /// <summary>This block's rank in it.</summary>
     public int Rank;
@@ -26,25 +26,26 @@ internal struct DecodePart
 
     /// <summary>This block's part.</summary>
     /// <param name="tokens">Tokens of a tile; a constant.</param>
+    /// <param name="tileN">Weight rows of a tile; likewise.</param>
     /// <param name="rows">Tokens of the product.</param>
     /// <param name="blocks">Blocks of K.</param>
-    public static DecodePart Of(int tokens, int rows, int blocks)
+    public static DecodePart Of(int tokens, int tileN, int rows, int blocks)
     {
         // All that a block does waits for this, and a division takes as long as a hundred other instructions.
         int split = Pin.Int32(Cluster.Size()), bits = Pin.Int32((split >> 1) - (split >> 3)), rank = Pin.Int32(Cluster.Rank());
-        int tile = Pin.Int32(Grid.IdxX >> bits), tileN = tile, tileM = 0;
+        int tile = Pin.Int32(Grid.IdxX >> bits), column = tile, tileM = 0;
         if (rows > tokens)
         {
             int tilesM = (rows + tokens - 1) / tokens;
-            tileN = Pin.Int32(tile / tilesM);
-            tileM = tile - tileN * tilesM;
+            column = Pin.Int32(tile / tilesM);
+            tileM = tile - column * tilesM;
         }
         return new DecodePart
         {
-            Split = split,
+            Bits = bits,
             Rank = rank,
             M0 = Pin.Int32(tileM * tokens),
-            N0 = Pin.Int32(tileN * DecodeKernel.TileN),
+            N0 = Pin.Int32(column * tileN),
             Begin = Pin.Int32(blocks * rank >> bits),
             End = Pin.Int32(blocks * (rank + 1) >> bits),
         };

@@ -25,18 +25,32 @@ internal static class FusedDecodeKernel
     public static void Tile8(
         long output, long outputPitch, int outputType, int vector, long activations, long activationPitch, long weightScales, int rows,
         int columns, int depth, int early) =>
-        Body<Acc4>(8, output, outputPitch, outputType, vector, activations, activationPitch, weightScales, rows, columns, depth, early);
+        Body<Acc4>(8, DecodeKernel.TileN, output, outputPitch, outputType, vector, activations, activationPitch, weightScales, rows, columns, depth, early);
 
     public static void Tile16(
         long output, long outputPitch, int outputType, int vector, long activations, long activationPitch, long weightScales, int rows,
         int columns, int depth, int early) =>
-        Body<Acc8>(16, output, outputPitch, outputType, vector, activations, activationPitch, weightScales, rows, columns, depth, early);
+        Body<Acc8>(16, DecodeKernel.TileN, output, outputPitch, outputType, vector, activations, activationPitch, weightScales, rows, columns, depth, early);
+
+    public static void Narrow8(
+        long output, long outputPitch, int outputType, int vector, long activations, long activationPitch, long weightScales, int rows,
+        int columns, int depth, int early) =>
+        Body<Acc4>(
+            8, DecodeKernel.NarrowTileN, output, outputPitch, outputType, vector, activations, activationPitch, weightScales, rows, columns, depth,
+            early);
+
+    public static void Narrow16(
+        long output, long outputPitch, int outputType, int vector, long activations, long activationPitch, long weightScales, int rows,
+        int columns, int depth, int early) =>
+        Body<Acc8>(
+            16, DecodeKernel.NarrowTileN, output, outputPitch, outputType, vector, activations, activationPitch, weightScales, rows, columns, depth,
+            early);
 
     // Brings the part's activations to the L2 cache, a line a lane, shared out among the tiles: a warp that quantizes would wait for memory
     // with every block. Kernels ahead may yet write them, which changes the lines in that cache.
-    private static void FetchTokens(int tokens, long activations, long activationPitch, DecodePart part, int rows, int columns, int depth)
+    private static void FetchTokens(int tokens, int tileN, long activations, long activationPitch, DecodePart part, int rows, int columns, int depth)
     {
-        long line = (part.N0 >> 7) + (long)Group.IdxX * ((columns + 127) >> 7), element = part.Begin * 128L + line / tokens * 64;
+        long line = part.N0 / tileN + (long)Group.IdxX * ((columns + tileN - 1) / tileN), element = part.Begin * 128L + line / tokens * 64;
         int token = part.M0 + (int)(line & (tokens - 1));
         int enabled = token < rows && element < Math.Min(part.End * 128L, depth) ? 1 : 0;
         Global.Prefetch(activations + token * activationPitch + element * 2, enabled);
@@ -45,18 +59,18 @@ internal static class FusedDecodeKernel
     // The warps that quantize: a warp eight tokens of a block of K, four lanes a token, and of a tile of sixteen two warps a block. While
     // one block is quantized the elements of the warp's next are on their way to registers.
     private static void LoadTokens(
-        int tokens, int warp, int shared, int stages, long activations, long activationPitch, long weightScales, int m0, int rows, int depth,
+        int tokens, int tileN, int warp, int shared, int stages, long activations, long activationPitch, long weightScales, int m0, int rows, int depth,
         int begin, int end)
     {
-        int full = shared + DecodeKernel.BarrierOffset(tokens, stages), empty = full + DecodeKernel.EmptyOffset;
-        int scales = Pin.Int32(shared + DecodeKernel.ScaleOffset(tokens, stages)), stride = QuantizingWarps * TokensOfWarp / tokens;
-        int stage = Pin.Int32(tokens == 8 ? warp : warp >> 1), phase = 1;
+        int full = shared + DecodeKernel.FullOffset(tokens, tileN, stages), empty = shared + DecodeKernel.EmptyOffsetOf(tokens, tileN, stages);
+        int stride = QuantizingWarps * TokensOfWarp / tokens, stage = Pin.Int32(tokens == 8 ? warp : warp >> 1), phase = 1;
         int first = Pin.Int32(begin + stage), last = Pin.Int32(end - 1);
-        int lane = Pin.Int32(Group.IdxX & 31), token = Pin.Int32((lane >> 2) + (tokens == 8 ? 0 : (warp & 1) * TokensOfWarp));
-        int column = Pin.Int32((lane & 3) * 8);
+        int lane = Pin.Int32(Group.IdxX & 31), token = (lane >> 2) + (tokens == 8 ? 0 : (warp & 1) * TokensOfWarp);
+        int column = (lane & 3) * 8, scales = shared + DecodeKernel.ScaleOffset(tokens, tileN, stages) + token * 4;
         // The copy engine's swizzle of 128 bytes; before it a lane's later codes are 32 bytes apart.
-        int target = Pin.Int32(shared + DecodeKernel.WeightBytes + token * 128 + (column ^ (token & 7) * 16));
-        int groupLeader = Pin.Int32(column == 0 ? 1 : 0);
+        int target = shared + tileN * 128 + token * 128 + (column ^ (token & 7) * 16);
+        // A lane of a token writes its scale, and that of the first token the weight block's.
+        int leader = column > 0 ? 0 : token > 0 ? 1 : 3;
         long source = Pin.Int64(activations + (m0 + token) * activationPitch + (first * 128L + column) * 2);
         // Elements of the part from the lane's first on; none of tokens past the end, which become zeros.
         int length = Pin.Int32(Math.Min(end * 128, depth) - first * 128 - column), left = Pin.Int32(m0 + token < rows ? length : 0);
@@ -70,7 +84,7 @@ internal static class FusedDecodeKernel
             left -= stride * 128;
             next = Read(source, left);
             nextWeight = Global.Int32(weightScales + Math.Min(block + stride, last) * 4);
-            int slot = scales + stage * DecodeKernel.ScaleBytes(tokens), codes = target + stage * DecodeKernel.StageBytes(tokens);
+            int slot = scales + stage * DecodeKernel.ScaleBytes(tokens), codes = target + stage * DecodeKernel.StageBytes(tokens, tileN);
             int amax = LaneGroup.MaxOf4(Largest(now));
             float scale = Magnitude.Scale<Float8Format>(amax);
             float reciprocal = 1f / scale;
@@ -79,10 +93,10 @@ internal static class FusedDecodeKernel
             Encode(now.Second, scale, reciprocal, amax, codes ^ 32);
             Encode(now.Third, scale, reciprocal, amax, codes ^ 64);
             Encode(now.Fourth, scale, reciprocal, amax, codes ^ 96);
-            Shared.Store4(slot + token * 4, BitConverter.SingleToInt32Bits(scale), groupLeader);
-            Shared.Store4(slot + tokens * 4, weight, column + token == 0 ? 1 : 0);
+            Shared.Store4(slot, BitConverter.SingleToInt32Bits(scale), leader);
+            Shared.Store4(slot + tokens * 4, weight, leader & 2);
             // Each lane announces the scale that it wrote, as race checkers want it.
-            MBarrier.ArriveStagedWhere(full + stage * 8, groupLeader);
+            MBarrier.ArriveStagedWhere(full + stage * 8, leader);
             stage += stride;
             if (stage >= stages)
             {
@@ -110,31 +124,39 @@ internal static class FusedDecodeKernel
         VectorCode.Encode<Float8Vector, Float8Format>(BFloat16Vector.DecodeHigh(bits), scale, reciprocal, amax));
 
     private static void Body<TAcc>(
-        int tokens, long output, long outputPitch, int outputType, int vector, long activations, long activationPitch, long weightScales,
+        int tokens, int tileN, long output, long outputPitch, int outputType, int vector, long activations, long activationPitch, long weightScales,
         int rows, int columns, int depth, int early)
         where TAcc : unmanaged
     {
         int blocks = Pin.Int32((depth + 127) >> 7);
-        var part = DecodePart.Of(tokens, rows, blocks);
-        int shared = Shared.Base(), stages = DecodeKernel.Stages(tokens);
-        int group = Warpgroup.Index();
-        DecodeKernel.Enter(tokens, copies: false, group, shared, stages);
+        var part = DecodePart.Of(tokens, tileN, rows, blocks);
+        int shared = Shared.Base(), stages = DecodeKernel.Stages(tokens, tileN, DecodeSums.Bytes(tokens, tileN, part));
+        int group = Warpgroup.Index(), sums = Pin.Int32(shared + DecodeKernel.SumOffset(tokens, tileN, stages));
+        DecodeKernel.Enter(tokens, tileN, Threads, copies: false, group, shared, stages);
+        DecodeSums.Enter(tileN, part, sums);
         Warpgroup.Sync(0, Threads);
+        DecodeSums.Announce(part);
         // Eight warps multiply; then comes the one that loads weights, and those that quantize tokens.
         int loader = Pin.Int32(Warpgroup.Warp() - 8);
         if (loader == 0)
-            DecodeKernel.LoadWeights(tokens, shared, stages, part.N0, part.Begin, part.End, early);
+            DecodeKernel.LoadWeights(tokens, tileN, shared, stages, part.N0, part.Begin, part.End, early);
         else
-            FetchTokens(tokens, activations, activationPitch, part, rows, columns, depth);
+            FetchTokens(tokens, tileN, activations, activationPitch, part, rows, columns, depth);
         DependentLaunch.Wait();
-        if (loader > 0)
+        if (loader >= 0)
         {
-            LoadTokens(
-                tokens, loader - 1, shared, stages, activations, activationPitch, weightScales + (long)(part.N0 >> 7) * blocks * 4, part.M0, rows,
-                depth, part.Begin, part.End);
+            if (loader > 0)
+            {
+                LoadTokens(
+                    tokens, tileN, loader - 1, shared, stages, activations, activationPitch, weightScales + (long)(part.N0 >> 7) * blocks * 4,
+                    part.M0, rows, depth, part.Begin, part.End);
+            }
+            DecodeSums.Leave();
+            return;
         }
-        DecodeKernel.MultiplyAndStore<TAcc>(
-            tokens, Threads, group, shared, stages, part, output, outputPitch, outputType, vector, rows, columns);
+        var acc = default(TAcc);
+        acc = DecodeKernel.Multiply(acc, tokens, tileN, false, group, shared, stages, part.Begin, part.End);
+        DecodeSums.Finish(acc, tokens, tileN, part, shared, sums, output, outputPitch, outputType, vector, rows, columns);
     }
 
     // A lane's share of a token group: of every 32 elements eight.

@@ -110,11 +110,7 @@ internal static class GroupedDecodeKernel
     {
         int shared = Shared.Base();
         int full = shared + BarrierOffset(tokens);
-        if (Group.IdxX == 0)
-        {
-            StageBarriers.Initialize(Stages(tokens), full, 33, full + EmptyOffset);
-            MBarrier.PublishInitialization();
-        }
+        StageBarriers.Initialize(Threads / 32, Stages(tokens), full, 33, full + EmptyOffset, StageBarriers.Lanes);
         Warpgroup.Sync(0, Threads);
         DependentLaunch.Wait();
         DependentLaunch.Trigger();

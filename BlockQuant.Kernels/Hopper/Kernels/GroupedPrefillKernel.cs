@@ -165,11 +165,7 @@ internal static class GroupedPrefillKernel
     {
         int shared = Shared.Base();
         int full = shared + BarrierOffset;
-        if (Group.IdxX == 0)
-        {
-            StageBarriers.Initialize(Stages, full, 33, full + Stages * 8);
-            MBarrier.PublishInitialization();
-        }
+        StageBarriers.Initialize(Threads / 32, Stages, full, 33, full + Stages * 8, StageBarriers.Lanes);
         Warpgroup.Sync(0, Threads);
         DependentLaunch.Wait();
         DependentLaunch.Trigger();

@@ -228,11 +228,7 @@ internal static class GroupedRaggedKernel
     {
         int shared = Shared.Base();
         int full = shared + BarrierOffset;
-        if (Group.IdxX == 0)
-        {
-            StageBarriers.Initialize(Stages, full, engine ? 1 : 65, full + Stages * 8);
-            MBarrier.PublishInitialization();
-        }
+        StageBarriers.Initialize(Threads / 32, Stages, full, engine ? 1 : 65, full + Stages * 8, StageBarriers.Lanes);
         Warpgroup.Sync(0, Threads);
         DependentLaunch.Wait();
         DependentLaunch.Trigger();

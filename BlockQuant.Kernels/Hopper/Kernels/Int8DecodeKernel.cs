@@ -10,6 +10,8 @@ namespace BlockQuant.Kernels.Hopper;
 /// </summary>
 internal static class Int8DecodeKernel
 {
+    private const int TileN = DecodeKernel.TileN;
+
     public static void Tile8(
         long output, long outputPitch, int form, int vector, long rowScales, long rowPitch, long blockPitch, long weightScales, int rows,
         int columns, int depth, int early, long bias, long outputScales) =>
@@ -46,37 +48,41 @@ internal static class Int8DecodeKernel
         where TAcc : unmanaged
     {
         int blocks = Pin.Int32((depth + 127) >> 7);
-        var part = DecodePart.Of(tokens, rows, blocks);
+        var part = DecodePart.Of(tokens, TileN, rows, blocks);
         int m0 = part.M0, n0 = part.N0, begin = part.Begin, end = part.End;
-        int shared = Shared.Base(), stages = DecodeKernel.Stages(tokens);
+        int shared = Shared.Base(), stages = DecodeKernel.Stages(tokens, TileN, 0), split = Pin.Int32(1 << part.Bits);
         int group = Warpgroup.Index();
-        DecodeKernel.Enter(tokens, copies: true, group, shared, stages);
+        DecodeKernel.Enter(tokens, TileN, DecodeKernel.Threads, copies: true, group, shared, stages);
         Warpgroup.Sync(0, DecodeKernel.Threads);
         // Of the ten warps eight multiply; then comes the one that loads weights, and the one that loads tokens.
         int loader = Pin.Int32(Warpgroup.Warp() - 8);
         if (loader == 0)
-            DecodeKernel.LoadWeights(tokens, shared, stages, n0, begin, end, early);
+            DecodeKernel.LoadWeights(tokens, TileN, shared, stages, n0, begin, end, early);
         DependentLaunch.Wait();
         if (loader == 1)
         {
             long weightScale = weightScales + ((long)(n0 >> 7) * blocks + begin) * 4;
-            DecodeKernel.LoadTokens(tokens, shared, stages, rowScales, rowPitch, blockPitch, weightScale, m0, rows, begin, end);
+            DecodeKernel.LoadTokens(tokens, TileN, shared, stages, rowScales, rowPitch, blockPitch, weightScale, m0, rows, begin, end);
         }
         var acc = default(TAcc);
         if (group < 2)
-            acc = DecodeKernel.Multiply(acc, tokens, true, group, shared, stages, begin, end);
+            acc = DecodeKernel.Multiply(acc, tokens, TileN, true, group, shared, stages, begin, end);
         // The sums take the place of the stages, which both warpgroups have left by now. Every thread passes the same barriers.
         Warpgroup.Sync(0, DecodeKernel.Threads);
         if (group < 2)
-            Epilogue.StageColumns(acc, DecodeKernel.SumAddress(shared), DecodeKernel.SumPitch);
-        DecodeKernel.Sync(part.Split, DecodeKernel.Threads);
+            Epilogue.StageColumns(acc, StagedSums.Address(shared), StagedSums.Pitch);
+        // Every sum of the cluster is in shared memory after it. A block alone is launched without a cluster.
+        if (split > 1)
+            Cluster.Sync();
+        else
+            Warpgroup.Sync(0, DecodeKernel.Threads);
         // A warp takes a token at a time, four columns a lane.
         int valid = Math.Min(rows - m0, tokens) * 32;
-        for (int i = part.Rank * DecodeKernel.Threads + Group.IdxX; i < valid; i += part.Split * DecodeKernel.Threads)
+        for (int i = part.Rank * DecodeKernel.Threads + Group.IdxX; i < valid; i += split * DecodeKernel.Threads)
         {
             int token = i >> 5, column = n0 + (i & 31) * 4;
             int count = columns - column, whole = count > 3 ? vector : 0;
-            var sum = Cluster.Sum(shared + token * DecodeKernel.SumPitch + (i & 31) * 16);
+            var sum = Cluster.Sum(shared + token * StagedSums.Pitch + (i & 31) * 16);
             if (bias != 0)
                 sum = QuantizingEpilogue.AddNeighbours(sum, bias + (long)column * 4, count);
             long target = output + (m0 + token) * outputPitch;
@@ -86,7 +92,7 @@ internal static class Int8DecodeKernel
                 OutputNeighbours.Store(sum, target, form, column, count, whole);
         }
         // No block leaves while another still reads its sums.
-        if (part.Split > 1)
+        if (split > 1)
             Cluster.Leave();
     }
 

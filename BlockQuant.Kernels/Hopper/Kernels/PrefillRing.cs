@@ -92,16 +92,13 @@ internal static class PrefillRing
             }
             Shared.Publish();
         }
-        if (Group.IdxX == 0)
-        {
-            int lanes = scales ? 0 : 32;
-            // Of four stages a lane of each warp, of either block of a pair, tells that the operands have been read, and of the first each
-            // lane that it has read the scales.
-            int warps = StageBarriers.Warps * (pairs ? 2 : 1), readers = fours ? warps : StageBarriers.Lanes;
-            StageBarriers.Initialize(
-                Stages(tileN), full, 1 + lanes, 1 + (fours ? 0 : lanes), full + EmptyOffset, fours ? warps + StageBarriers.Lanes : readers, readers);
-            MBarrier.PublishInitialization();
-        }
+        int lanes = scales ? 0 : 32;
+        // Of four stages a lane of each warp, of either block of a pair, tells that the operands have been read, and of the first each
+        // lane that it has read the scales.
+        int warps = StageBarriers.Warps * (pairs ? 2 : 1), readers = fours ? warps : StageBarriers.Lanes;
+        StageBarriers.Initialize(
+            Threads / 32, Stages(tileN), full, 1 + lanes, 1 + (fours ? 0 : lanes), full + EmptyOffset,
+            fours ? warps + StageBarriers.Lanes : readers, readers);
         if (pairs)
             Cluster.Sync();
         else
@@ -124,7 +121,8 @@ internal static class PrefillRing
         int half = pairs ? Pin.Int32(Cluster.Rank() * (tileN / 2)) : 0;
         int first = Pin.Int32((Group.IdxX & 31) == 0 ? 1 : 0), lastBlockRow = Pin.Int32((columns - 1) >> 7);
         int loadedBytes = Pin.Int32(stageBytes - (TileM - BoxRows(rows)) * 128);
-        long mapA = Tma.MapA(), mapB = Tma.MapB();
+        // The weights of the only row tile are read once.
+        long mapA = Tma.MapA(), mapB = Tma.MapB(), policy = Pin.Int64(tilesM == 1 ? CachePolicy.ReadOnce : CachePolicy.Normal);
         int turns = fours ? ScaleSlots.FilledUp(blocks) : blocks, slot = shared + ScaleOffset(tileN), stage = 0, phase = 1, number = 0;
         for (int tile = Grid.IdxX; tile < tiles; tile += Grid.DimX)
         {
@@ -146,7 +144,7 @@ internal static class PrefillRing
                     if (pairs)
                         Tma.LoadToBoth(target + (TileM + half) * 128, mapB, block * 128, n0 + half, barrier);
                     else
-                        Tma.Load(target + TileM * 128, mapB, block * 128, n0, barrier);
+                        Tma.Load(target + TileM * 128, mapB, block * 128, n0, barrier, policy);
                 }
                 if (brings)
                 {

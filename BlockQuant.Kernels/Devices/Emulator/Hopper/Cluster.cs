@@ -1,9 +1,14 @@
+using System.Numerics;
+using System.Runtime.CompilerServices;
 using BlockQuant.Emulator;
 
 namespace BlockQuant.Kernels.Hopper.Intrinsics;
 
 internal static partial class Cluster
 {
+    // Four fields of each lane of a warp.
+    private const int FourBytes = 4 * sizeof(float) * EmulatedLane.WarpSize;
+
     public static partial int Rank() => EmulatedLane.Current.Group.ClusterRank;
 
     public static partial int Size() => EmulatedLane.Current.Group.Launch.ClusterSize;
@@ -12,18 +17,51 @@ internal static partial class Cluster
 
     public static partial void Leave() => EmulatedLane.ClusterBarrier();
 
-    public static partial Acc16 SumOfFour(int address, int step, int count)
-    {
-        return new Acc16
-        {
-            Low = new() { Low = SumOf(0), High = SumOf(1) },
-            High = new() { Low = SumOf(2), High = SumOf(3) },
-        };
+    public static partial void Arrive() => EmulatedLane.ArriveAtCluster();
 
-        Acc4 SumOf(int i) => i < count ? Sum(address + i * step) : Undefined;
+    public static partial void AwaitArrivals() => EmulatedLane.AwaitCluster();
+
+    public static partial void Push<TAcc>(TAcc acc, int address, int rank, int barrier)
+        where TAcc : unmanaged
+    {
+        if (Size() == 1)
+            throw EmulatorFaultException.Of(FaultKind.BarrierMisuse, "a block without a cluster pushes");
+        BlockMemory memory = BlockMemory.OfRank(rank);
+        float[] fields = Fragment.Of(ref acc).ToArray();
+        for (int i = 0; i < fields.Length; i += 4)
+        {
+            int first = i;
+            EmulatedLane.StartCopy(() =>
+            {
+                int target = address + first / 4 * FourBytes;
+                memory.Store(target, new Vector4(fields.AsSpan(first, 4)));
+                memory.Complete(barrier, Unsafe.SizeOf<Vector4>());
+            });
+        }
     }
 
-    private static Acc4 Undefined => new() { E0 = float.NaN, E1 = float.NaN, E2 = float.NaN, E3 = float.NaN };
+    public static partial void Keep<TAcc>(TAcc acc, int address)
+        where TAcc : unmanaged
+    {
+        Span<float> fields = Fragment.Of(ref acc);
+        for (int i = 0; i < fields.Length; i += 4)
+            BlockMemory.Own.Store(address + i / 4 * FourBytes, new Vector4(fields.Slice(i, 4)));
+    }
+
+    public static partial TAcc SumOfParts<TAcc>(TAcc acc, int address, int part, int parts)
+        where TAcc : unmanaged
+    {
+        TAcc result = default;
+        Span<float> own = Fragment.Of(ref acc), sums = Fragment.Of(ref result);
+        for (int i = 0; i < parts; i++)
+        {
+            for (int field = 0; field < sums.Length; field++)
+                sums[field] += i == part ? own[field] : BlockMemory.Own.Load<float>(address + field / 4 * FourBytes + field % 4 * sizeof(float));
+            if (i != part)
+                address += sums.Length / 4 * FourBytes;
+        }
+        return result;
+    }
 
     public static partial Acc4 Sum(int address)
     {

@@ -46,15 +46,28 @@ internal static partial class Epilogue
             memory.Store(address + ((i >> 2) * 8 + (i & 1)) * pitch + (i >> 1 & 1) * 32, fields[i]);
     }
 
+    public static partial void StageTokensBFloat16<TAcc>(TAcc acc, int row)
+        where TAcc : unmanaged
+        => EmulatedLane.AsWarp(nameof(StageTokensBFloat16), new Staging<TAcc>(acc, 0, row, 0), static warp => StageTokens(warp, BFloat16Codec.Encode));
+
+    public static partial void StageTokensHalf<TAcc>(TAcc acc, int row)
+        where TAcc : unmanaged
+        => EmulatedLane.AsWarp(nameof(StageTokensHalf), new Staging<TAcc>(acc, 0, row, 0), static warp => StageTokens(warp, HalfCodec.Encode));
+
+    public static partial void StoreTokensSingle<TAcc>(TAcc acc, long target, long pitch, int tokens, int rows)
+        where TAcc : unmanaged
+    {
+        Span<float> fields = Fragment.Of(ref acc);
+        for (int i = 0; i < fields.Length; i++)
+        {
+            int token = i / 4 * 8 + i % 2, row = i % 4 / 2 * 8;
+            if (token < tokens && row < rows)
+                EmulatedLane.Current.Group.Launch.Memory.Store(target + token * pitch + row * sizeof(float), fields[i]);
+        }
+    }
+
     public static partial void StoreBFloat16(Acc4 values, long target, int count, int vector) =>
         StorePacked(values, target, count, vector, BFloat16Codec.Encode);
-
-    public static partial void StoreFourBFloat16(Acc16 values, long target, long step, int count)
-    {
-        Acc4[] fours = [values.Low.Low, values.Low.High, values.High.Low, values.High.High];
-        for (int i = 0; i < Math.Min(count, 4); i++)
-            StoreBFloat16(fours[i], target + i * step, 4, 1);
-    }
 
     public static partial void StoreHalf(Acc4 values, long target, int count, int vector) =>
         StorePacked(values, target, count, vector, HalfCodec.Encode);
@@ -104,6 +117,26 @@ internal static partial class Epilogue
                 if (address % 16 != 0)
                     throw EmulatorFaultException.Of(FaultKind.MisalignedAccess, $"a matrix row at shared address {address}");
                 memory.Store(address + lane % 4 * 4, Pair(fields[i], fields[i + 1], encode));
+            }
+        }
+    }
+
+    // The same, transposed: each of a lane's pairs is half a column of a matrix, that is, an element of two of its rows, and up to four matrices
+    // are stored at a time, behind which lie those of the next sixteen tokens.
+    private static void StageTokens<TAcc>(Staging<TAcc>[] warp, Func<float, int> encode)
+        where TAcc : unmanaged
+    {
+        BlockMemory memory = BlockMemory.Own;
+        for (int lane = 0; lane < warp.Length; lane++)
+        {
+            Span<float> fields = Fragment.Of(ref warp[lane].Acc);
+            for (int i = 0; i < fields.Length; i++)
+            {
+                int matrix = i / 2 & 3;
+                int address = warp[matrix * 8 + lane % 4 * 2 + i % 2].Row + i / 8 * 512;
+                if (address % 16 != 0)
+                    throw EmulatorFaultException.Of(FaultKind.MisalignedAccess, $"a matrix row at shared address {address}");
+                memory.Store(address + lane / 4 * 2, (ushort)encode(fields[i]));
             }
         }
     }

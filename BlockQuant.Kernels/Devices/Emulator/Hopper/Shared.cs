@@ -36,6 +36,20 @@ internal static partial class Shared
     public static partial void CopySwappedRows(int source, long target, long pitch, int rows) =>
         CopyFourRows<Vector4>(source, target, pitch, rows, static row => new Vector4(row.Y, row.X, row.W, row.Z));
 
+    public static partial void CopyFour(int source, long target, int count, int whole)
+    {
+        AddressSpace global = EmulatedLane.Current.Group.Launch.Memory;
+        // All four are read whether or not they are written, as the instruction does.
+        long four = BlockMemory.Own.Load<long>(source);
+        if (whole != 0)
+        {
+            global.Store(target, four);
+            return;
+        }
+        for (int i = 0; i < Math.Min(count, 4); i++)
+            global.Store(target + i * 2, (short)(four >> 16 * i));
+    }
+
     public static partial void Copy2(int source, long target, int enabled) => Copy<short>(source, target, enabled != 0);
 
     public static partial void Copy4(int source, long target, int enabled) => Copy<int>(source, target, enabled != 0);

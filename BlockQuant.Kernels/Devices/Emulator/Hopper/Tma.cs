@@ -29,6 +29,9 @@ internal static partial class Tma
             "Tma.Load", (target, map, column, row, barrier),
             static load => Start(BlockMemory.Own, load.target, load.map, load.column, load.row, load.barrier));
 
+    public static partial void Load(int target, long map, int column, int row, int barrier, long policy) =>
+        Load(target, map, column, row, barrier);
+
     public static partial void LoadToBoth(int target, long map, int column, int row, int barrier) =>
         EmulatedLane.Elect(nameof(LoadToBoth), (target, map, column, row, barrier), static load =>
         {
