@@ -6,11 +6,12 @@ namespace BlockQuant.Kernels.Cuda;
 /// Things that take long to load, each loaded at its first use and kept. One whose loading failed is tried again at its next use: the memory or the
 /// driver's other resources that were lacking may be there by then.
 /// </summary>
+/// <param name="comparer">What makes keys equal, where their own answer takes long: all members of a record; null for their own.</param>
 /// <remarks>Safe for any number of threads. Loads one at a time; what is loaded is found without waiting.</remarks>
-internal sealed class LoadedOnce<TKey, TValue>
+internal sealed class LoadedOnce<TKey, TValue>(IEqualityComparer<TKey>? comparer = null)
     where TKey : notnull
 {
-    private readonly ConcurrentDictionary<TKey, TValue> loaded = new();
+    private readonly ConcurrentDictionary<TKey, TValue> loaded = new(comparer);
     private readonly Lock loading = new();
 
     /// <summary>The value of a key.</summary>

@@ -7,7 +7,7 @@ namespace BlockQuant.Kernels.TensorCores;
 internal sealed unsafe class TensorCoreKernels
 {
     private static readonly ConcurrentDictionary<ulong, TensorCoreKernels> Contexts = new();
-    private readonly LoadedOnce<TensorCoreKernel, CudaModule> modules = new();
+    private readonly LoadedOnce<TensorCoreKernel, CudaModule> modules = new(ReferenceEqualityComparer.Instance);
 
     /// <summary>The kernels of the calling thread's current CUDA context.</summary>
     public static TensorCoreKernels Current

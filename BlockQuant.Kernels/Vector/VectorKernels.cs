@@ -4,11 +4,21 @@ using BlockQuant.Kernels.Cuda;
 
 namespace BlockQuant.Kernels.Vector;
 
-/// <summary>The vector kernels in a CUDA context: compiled by the driver when first called, launched on a driver's stream.</summary>
+/// <summary>
+/// The vector kernels in a CUDA context: compiled by the driver when first called, launched on a driver's stream. Where the GPU has programmatic dependent
+/// launch, the next kernel's start overlaps theirs, and theirs the end of the one ahead: in a sequence of short kernels the gaps are as long as the work.
+/// </summary>
 internal sealed unsafe class VectorKernels
 {
     private static readonly ConcurrentDictionary<ulong, VectorKernels> Contexts = new();
-    private readonly LoadedOnce<VectorKernel, CudaModule> modules = new();
+    private readonly LoadedOnce<VectorKernel, CudaModule> modules = new(ReferenceEqualityComparer.Instance);
+    private readonly int major;
+
+    private VectorKernels()
+    {
+        CudaDriver.Check(CudaDriver.cuCtxGetDevice(out int device));
+        major = CudaDriver.DeviceAttribute(device, CudaDeviceAttribute.ComputeCapabilityMajor);
+    }
 
     /// <summary>The kernels of the calling thread's current CUDA context.</summary>
     public static VectorKernels Current
@@ -22,7 +32,14 @@ internal sealed unsafe class VectorKernels
 
     /// <summary>The loaded module of a kernel, compiled now if it was not yet.</summary>
     public CudaModule Load(VectorKernel kernel)
-        => modules.Get(kernel, kernel, static kernel => CudaModule.Load(EmbeddedPtx.Read(kernel.Name), kernel.Name, 0));
+        => modules.Get(kernel, (kernel, major), static source => CudaModule.Load(Ptx(source.kernel, source.major), source.kernel.Name, 0));
+
+    /// <summary>The text of a kernel for GPUs of a major compute capability.</summary>
+    public static string Ptx(VectorKernel kernel, int major)
+    {
+        string ptx = EmbeddedPtx.Read(kernel.Name);
+        return IsDependent(major) ? DependentPtx.Of(ptx) : ptx;
+    }
 
     /// <summary>Starts a kernel in <paramref name="stream"/>.</summary>
     /// <param name="kernel">The kernel.</param>
@@ -31,6 +48,7 @@ internal sealed unsafe class VectorKernels
     public void Launch(VectorKernel kernel, VectorOperands operands, IntPtr stream)
     {
         void** arguments = stackalloc void*[] { &operands };
+        var attribute = new CudaLaunchAttribute { Id = CudaLaunchAttribute.ProgrammaticStreamSerialization, X = 1 };
         var launch = new CudaLaunch
         {
             GridX = checked((uint)((operands.Length + kernel.ElementsPerGroup - 1) / kernel.ElementsPerGroup)),
@@ -40,9 +58,13 @@ internal sealed unsafe class VectorKernels
             BlockY = 1,
             BlockZ = 1,
             Stream = stream,
+            Attributes = &attribute,
+            AttributeCount = IsDependent(major) ? 1u : 0u,
         };
         CudaDriver.Check(CudaDriver.cuLaunchKernelEx(&launch, Load(kernel).Function, arguments, null));
     }
+
+    private static bool IsDependent(int major) => major >= DependentPtx.MinMajor;
 }
 
 /// <summary><see cref="VectorArguments"/> as the compiled kernels take them: a view is an address and a number of elements.</summary>
