@@ -61,7 +61,7 @@ internal sealed partial record ResultRow
             return true;
         Match plan = DecodePlan().Match(rows.First(row => row.Problem == Problem && row.Quantizes).Variant);
         return plan.Success && Quantizes == HopperScheduler.QuantizesInside(
-            new HopperPlan(HopperKernelKind.Decode, Number(plan.Groups[1]), Number(plan.Groups[2]), Number(plan.Groups[3]), 1), K);
+            new HopperPlan(HopperKernelKind.Decode, Number(plan.Groups[1]), Number(plan.Groups[2]), Number(plan.Groups[3]), 1), N, K);
     }
 
     /// <summary>Whether a peer computed this row's problem from the same operands: its variant, if it has one, begins this row's.</summary>

@@ -25,6 +25,9 @@ internal static class HopperScheduler
     // Weight rows of Decode's tiles.
     private const int WideTile = 128, NarrowTile = 64;
 
+    // Blocks of K of a part, and parts, up to which quantizing inside pays: measured with 28 and 64, and with 128 and 384.
+    private const int MostQuantizedBlocks = 40, MostQuantizingGroups = 256;
+
     // Bands are counted in 32 bits.
     private const int MaxGroupM = 1024;
 
@@ -102,11 +105,13 @@ internal static class HopperScheduler
     internal static bool IsNarrow(HopperPlan plan) => plan is { Kind: HopperKernelKind.Decode, TileN: NarrowTile };
 
     /// <summary>
-    /// Whether that kernel takes less time than a quantizer and the kernel of its codes. Measured: the quantizer costs 1 to 3 us, and quantizing
-    /// sixteen tokens some 50 ns a block of K.
+    /// Whether that kernel takes less time than a quantizer and the kernel of its codes, which begins beside the quantizer. Measured: the quantizer
+    /// costs 1 to 2 us. Sixteen tokens take as long inside, and so do eight of deep parts; where blocks are so many that those which quantize would
+    /// take a second turn, inside takes longer.
     /// </summary>
-    internal static bool QuantizesInside(HopperPlan plan, int k) =>
-        CanQuantize(plan) && (plan.TileM == 8 || Tiles(Tiles(k, 128), plan.SplitK) <= 40);
+    internal static bool QuantizesInside(HopperPlan plan, int n, int k) =>
+        CanQuantize(plan) && plan.TileM == 8 && Tiles(Tiles(k, 128), plan.SplitK) <= MostQuantizedBlocks
+        && (long)Tiles(n, plan.TileN) * plan.SplitK <= MostQuantizingGroups;
 
     /// <summary>
     /// How many blocks of a Decode plan share a multiprocessor's memory. One takes it for itself where every block finds a multiprocessor and its

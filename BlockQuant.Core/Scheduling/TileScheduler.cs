@@ -79,7 +79,7 @@ internal static class TileScheduler
             throw new ArgumentException($"tile plan: activations cannot be quantized in the product's kernel, because {reason}.");
         }
 
-        bool fuses = canFuse && (overrides?.FuseQuantization ?? HopperScheduler.QuantizesInside(plan.Hopper!.Value, (int)k));
+        bool fuses = canFuse && (overrides?.FuseQuantization ?? HopperScheduler.QuantizesInside(plan.Hopper!.Value, (int)n, (int)k));
         return plan with { QuantizesActivations = fuses };
     }
 
