@@ -157,9 +157,9 @@ internal static class HopperScheduler
         double blockTime = plan.TileM switch { <= 16 => 0.19, 32 => 0.20, 64 => 0.35, _ => 0.55 };
         double busy = turns * Tiles(blocks, plan.SplitK) * blockTime * residents, traffic = Traffic(m, n, k);
         // Of half as many weight rows the warpgroups multiply two blocks at once, and tokens are read twice as often.
+        double again = m > plan.TileM ? 1.2 : 0;
         if (IsNarrow(plan))
-            return 1.6 + 0.2 * plan.SplitK + (turns - 1) + Overlapped(busy / 2, 1.04 * traffic);
-        double again = m > plan.TileM ? 1 : 0;
+            return 1.6 + again + 0.2 * plan.SplitK + (turns - 1) + Overlapped(busy / 2, 1.04 * traffic);
         return (plan.TileM <= 64 ? 1.7 : 3.2) + again + 0.5 * plan.SplitK + 3 * (turns - 1) + Overlapped(busy, traffic);
     }
 
@@ -205,7 +205,7 @@ internal static class HopperScheduler
                 if (Takes(plan, m, n))
                     candidates[count++] = plan;
                 var half = plan with { TileN = NarrowTile };
-                if (narrow && tokens >= m && split <= MaxNarrowSplitK && NarrowTokens.Contains(tokens) && Takes(half, m, n))
+                if (narrow && m <= 2 * tokens && split <= MaxNarrowSplitK && NarrowTokens.Contains(tokens) && Takes(half, m, n))
                     candidates[count++] = half;
             }
         }

@@ -108,6 +108,7 @@ internal sealed partial class HopperKernelTests : EmulatorFixture
     [TestCase(64, 61, 130, 2500, 1, OutputType.BFloat16, 8, 132)]
     [TestCase(64, 64, 70, 1900, 2, OutputType.Half, 2, 1)]
     [TestCase(64, 70, 128, 300, 2, OutputType.BFloat16, 8, 132)]
+    [TestCase(8, 21, 70, 300, 1, OutputType.Half, 8, 132)]
     public void Decode_of_64_weight_rows_is_exact(
         int tokens, int m, int n, int k, int split, OutputType output, int padding, int multiprocessors)
     {

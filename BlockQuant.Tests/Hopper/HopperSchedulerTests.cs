@@ -22,7 +22,7 @@ internal sealed class HopperSchedulerTests
     [TestCase(64, 2112, 7168, HopperKernelKind.Decode, 64, 64, 2)]
     [TestCase(64, 24576, 1536, HopperKernelKind.Decode, 64, 128, 1)]
     [TestCase(64, 7168, 16384, HopperKernelKind.Decode, 64, 128, 2)]
-    [TestCase(96, 2112, 7168, HopperKernelKind.Decode, 128, 128, 4)]
+    [TestCase(128, 2112, 7168, HopperKernelKind.Decode, 64, 64, 2)]
     [TestCase(64, 7168, 2048, HopperKernelKind.Decode, 64, 64, 1)]
     [TestCase(128, 7168, 2048, HopperKernelKind.Prefill, 128, 64, 1)]
     [TestCase(128, 4096, 7168, HopperKernelKind.Prefill, 128, 32, 1)]

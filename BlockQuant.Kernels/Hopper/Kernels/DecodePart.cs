@@ -44,7 +44,8 @@ internal struct DecodePart
         {
             Bits = bits,
             Rank = rank,
-            M0 = Pin.Int32(tileM * tokens),
+            // The last of several ends with the rows, as in PrefillRing: the copy engine takes longer over rows that do not exist.
+            M0 = Pin.Int32(Math.Min(tileM * tokens, Math.Max(rows - tokens, 0))),
             N0 = Pin.Int32(column * tileN),
             Begin = Pin.Int32(blocks * rank >> bits),
             End = Pin.Int32(blocks * (rank + 1) >> bits),
