@@ -25,8 +25,8 @@ internal static class HopperScheduler
     // Weight rows of Decode's tiles.
     private const int WideTile = 128, NarrowTile = 64;
 
-    // Blocks of K of a part, and parts, up to which quantizing inside pays: measured with 28 and 64, and with 128 and 384.
-    private const int MostQuantizedBlocks = 40, MostQuantizingGroups = 256;
+    // Parts up to which quantizing inside pays: measured with 128 and with 384.
+    private const int MostQuantizingGroups = 256;
 
     // Bands are counted in 32 bits.
     private const int MaxGroupM = 1024;
@@ -106,11 +106,11 @@ internal static class HopperScheduler
 
     /// <summary>
     /// Whether that kernel takes less time than a quantizer and the kernel of its codes, which begins beside the quantizer. Measured: the quantizer
-    /// costs 1 to 2 us. Sixteen tokens take as long inside, and so do eight of deep parts; where blocks are so many that those which quantize would
-    /// take a second turn, inside takes longer.
+    /// costs 1 to 2 us, as do 64 blocks of K of eight tokens and 16 of sixteen; where blocks are so many that those which quantize would take a second
+    /// turn, inside takes longer.
     /// </summary>
     internal static bool QuantizesInside(HopperPlan plan, int n, int k) =>
-        CanQuantize(plan) && plan.TileM == 8 && Tiles(Tiles(k, 128), plan.SplitK) <= MostQuantizedBlocks
+        CanQuantize(plan) && Tiles(Tiles(k, 128), plan.SplitK) <= (plan.TileM == 8 ? 40 : 12)
         && (long)Tiles(n, plan.TileN) * plan.SplitK <= MostQuantizingGroups;
 
     /// <summary>

@@ -15,6 +15,7 @@ internal sealed class QuantizingPlanTests
     [TestCase(8, 24576, 1536, false)]
     [TestCase(16, 2112, 7168, false)]
     [TestCase(16, 7168, 2048, false)]
+    [TestCase(16, 256, 256, true)]
     [TestCase(32, 7168, 2048, false)]
     [TestCase(4096, 7168, 2048, false)]
     public void Few_tokens_are_quantized_inside(int m, int n, int k, bool inside)
