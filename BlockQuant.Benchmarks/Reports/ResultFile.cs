@@ -104,7 +104,7 @@ internal sealed record ResultFile
         return file with
         {
             Name = Path.GetFileName(path),
-            Results = file.Results.Where(row => row.SustainedUs > 0 || row.Suite == ResultRow.HostSuite).Select(row => row.WithCounts()).ToArray(),
+            Results = file.Results.Where(row => row.SpacedUs > 0 || row.Suite == ResultRow.HostSuite).Select(row => row.WithCounts()).ToArray(),
         };
     }
 
