@@ -52,8 +52,8 @@ internal static class ResultTables
     {
         string error = row.Error > 0 ? row.Error.ToString("E1", CultureInfo.InvariantCulture) : string.Empty;
         string sustained = row.SustainedUs > 0 ? row.SustainedUs.ToString("F1", CultureInfo.InvariantCulture) : string.Empty;
-        string teraflops = row.Operations > 0 ? (row.Operations / row.SustainedUs / 1e6).ToString("F0", CultureInfo.InvariantCulture) : string.Empty;
-        string gigabytes = row.Bytes > 0 ? (row.Bytes / row.SustainedUs / 1e3).ToString("F0", CultureInfo.InvariantCulture) : string.Empty;
+        string teraflops = row.Operations > 0 && row.SustainedUs > 0 ? (row.Operations / row.SustainedUs / 1e6).ToString("F0", CultureInfo.InvariantCulture) : string.Empty;
+        string gigabytes = row.Bytes > 0 && row.SustainedUs > 0 ? (row.Bytes / row.SustainedUs / 1e3).ToString("F0", CultureInfo.InvariantCulture) : string.Empty;
         return FormattableString.Invariant(
             $"| {row.M} | {row.N} | {row.K} | {row.Variant} | {error} | {row.SpacedUs:F1} | {sustained} | {teraflops} | {gigabytes} |\n");
     }

@@ -3,7 +3,7 @@ namespace BlockQuant.Scheduling;
 /// <summary>The tensor-core kernel families for GPUs of compute capability 9.0.</summary>
 internal enum HopperKernelKind
 {
-    /// <summary>Persistent, tokens as rows: tiles of 128 tokens and 128 to 256 weight rows.</summary>
+    /// <summary>Persistent, tokens as rows: tiles of 128 tokens and 32 to 256 weight rows.</summary>
     Prefill,
 
     /// <summary>Operands swapped, weights as rows: tiles of 128 or 64 weight rows and 8 to 128 tokens, K split over a cluster.</summary>

@@ -92,9 +92,9 @@ internal static class HopperScheduler
     {
         HopperKernelKind.Prefill => plan.TileM == 128 && PrefillWidths.Contains(plan.TileN) && plan is { SplitK: 1, GroupM: > 0 and <= MaxGroupM }
             && (!plan.Pairs || plan.TileN == PairedWidth && plan.GroupM % 2 == 0),
-        HopperKernelKind.Decode => plan.TileN == WideTile
+        HopperKernelKind.Decode => plan is { OverlapStores: false, Pairs: false } && (plan.TileN == WideTile
             ? DecodeTokens.Contains(plan.TileM) && plan.SplitK is 1 or 2 or 4 or 8
-            : IsNarrow(plan) && NarrowTokens.Contains(plan.TileM) && plan.SplitK is 1 or 2 or 4,
+            : IsNarrow(plan) && NarrowTokens.Contains(plan.TileM) && plan.SplitK is 1 or 2 or 4),
         _ => false,
     };
 
@@ -105,9 +105,9 @@ internal static class HopperScheduler
     internal static bool IsNarrow(HopperPlan plan) => plan is { Kind: HopperKernelKind.Decode, TileN: NarrowTile };
 
     /// <summary>
-    /// Whether that kernel takes less time than a quantizer and the kernel of its codes, which begins beside the quantizer. Measured: the quantizer
-    /// costs 1 to 2 us, as do 64 blocks of K of eight tokens and 16 of sixteen; where blocks are so many that those which quantize would take a second
-    /// turn, inside takes longer.
+    /// Whether that kernel takes less time than a quantizer and the kernel of its codes, which begins beside the quantizer. Measured: the
+    /// quantizer costs 1 to 2 us, as do 64 blocks of K of eight tokens and 16 of sixteen, so that up to 40 and 12 inside pays surely; where parts
+    /// are so many that those which quantize would take a second turn, it takes longer.
     /// </summary>
     internal static bool QuantizesInside(HopperPlan plan, int n, int k) =>
         CanQuantize(plan) && Tiles(Tiles(k, 128), plan.SplitK) <= (plan.TileM == 8 ? 40 : 12)
@@ -152,7 +152,8 @@ internal static class HopperScheduler
             return (waves == 1 ? 2.5 : 3) + Overlapped(waves * tileCycles / clock, Traffic(m, n, k));
         }
         // Blocks that share a multiprocessor share its memory pipeline.
-        long groups = tiles * plan.SplitK, places = Places(plan.SplitK, multiprocessors), residents = Math.Min(MostResidents(plan), Waves(groups, places));
+        long groups = tiles * plan.SplitK, places = Places(plan.SplitK, multiprocessors);
+        long residents = Math.Min(MostResidents(plan), Waves(groups, places));
         long turns = Waves(groups, places * residents);
         double blockTime = plan.TileM switch { <= 16 => 0.19, 32 => 0.20, 64 => 0.35, _ => 0.55 };
         double busy = turns * Tiles(blocks, plan.SplitK) * blockTime * residents, traffic = Traffic(m, n, k);

@@ -80,7 +80,12 @@ internal sealed class EmulatedLane(EmulatedGroup group, int index)
     }
 
     /// <summary>Tells the cluster that the lane has come so far; each lane does so once.</summary>
-    public static void ArriveAtCluster() => Current.Group.Scheduler.ClusterArrivals++;
+    public static void ArriveAtCluster()
+    {
+        LaneScheduler scheduler = Current.Group.Scheduler;
+        if (++scheduler.ClusterArrivals > scheduler.LaneCount)
+            throw EmulatorFaultException.Of(FaultKind.BarrierMisuse, "a lane arrives at the cluster twice");
+    }
 
     /// <summary>Waits until every lane of the cluster has told so.</summary>
     public static void AwaitCluster()

@@ -134,7 +134,7 @@ internal sealed record HopperKernel(
         DecodeKernel.SharedBytes(residents: 1));
 
     private static HopperKernel NarrowDecode(int tokens) => new(
-        $"decode_narrow_{tokens}", typeof(DecodeKernel), $"Narrow{tokens}", DecodeKernel.Threads, 2,
+        $"decode_narrow_{tokens}", typeof(DecodeKernel), $"Narrow{tokens}", DecodeKernel.Threads, tokens <= 16 ? 3 : 2,
         DecodeKernel.SharedBytes(residents: 1));
 
     private static HopperKernel FusedDecode(int tokens) => new(

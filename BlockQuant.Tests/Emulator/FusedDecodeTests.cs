@@ -23,7 +23,8 @@ internal sealed class FusedDecodeTests : EmulatorFixture
     [TestCase(16, 64, 13, 130, 3000, 1, OutputType.Half)]
     [TestCase(16, 64, 16, 72, 1100, 4, OutputType.BFloat16)]
     public void Products_are_those_of_the_quantizers_codes(int tokens, int tileN, int m, int n, int k, int split, OutputType output)
-        => IsSameAsQuantized(new HopperProblem(new HopperPlan(HopperKernelKind.Decode, tokens, tileN, split, 1), m, n, Aligned(k), output), Values(m, Aligned(k)));
+        => IsSameAsQuantized(
+            new HopperProblem(new HopperPlan(HopperKernelKind.Decode, tokens, tileN, split, 1), m, n, Aligned(k), output), Values(m, Aligned(k)));
 
     // The floor of the scales, the largest values there are, and groups that are not finite.
     [Test]

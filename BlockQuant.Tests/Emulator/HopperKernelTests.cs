@@ -90,6 +90,8 @@ internal sealed partial class HopperKernelTests : EmulatorFixture
     [TestCase(128, 120, 128, 400, 4, OutputType.BFloat16, 8)]
     [TestCase(128, 130, 128, 136, 1, OutputType.Half, 8)]
     [TestCase(128, 100, 131, 1050, 2, OutputType.BFloat16, 1)]
+    [TestCase(16, 16, 200, 1100, 8, OutputType.Half, 3)]
+    [TestCase(128, 130, 131, 1050, 8, OutputType.BFloat16, 8)]
     public void Decode_is_exact(int tokens, int m, int n, int k, int split, OutputType output, int padding)
     {
         var plan = new HopperPlan(HopperKernelKind.Decode, tokens, 128, split, 1);

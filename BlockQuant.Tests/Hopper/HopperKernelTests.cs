@@ -18,6 +18,10 @@ internal sealed class HopperKernelTests
             yield return new(new HopperPlan(HopperKernelKind.GroupedDecode, rows, 128, 1, 16), false, $"grouped_decode_{rows}");
         yield return new(new HopperPlan(HopperKernelKind.GroupedPrefill, 128, 256, 1, 16), false, "grouped_prefill");
         yield return new(new HopperPlan(HopperKernelKind.GroupedPrefill, 192, 128, 1, 8), false, "grouped_ragged");
+        foreach (int tokens in (int[])[8, 16, 32, 64])
+            yield return new(new HopperPlan(HopperKernelKind.Decode, tokens, 64, 2, 1), false, $"decode_narrow_{tokens}");
+        foreach (int tokens in (int[])[8, 16])
+            yield return new(new HopperPlan(HopperKernelKind.Decode, tokens, 64, 2, 1), true, $"fused_decode_narrow_{tokens}");
         yield return new(new HopperPlan(HopperKernelKind.BatchedDecode, 8, 128, 1, 1), false, "batched_decode");
     }
 

@@ -79,6 +79,16 @@ internal sealed class HopperSchedulerTests
         HopperScheduler.HasKernel(new HopperPlan(HopperKernelKind.Prefill, 128, tileN, 1, groupM, Pairs: true)).Should().Be(hasKernel);
     }
 
+    [TestCase(64, 64, 4, true)]
+    [TestCase(8, 64, 8, false)]
+    [TestCase(128, 64, 1, false)]
+    [TestCase(8, 32, 1, false)]
+    [TestCase(128, 128, 8, true)]
+    public void Decode_has_kernels_of_64_weight_rows_up_to_64_tokens_and_4_parts(int tileM, int tileN, int split, bool hasKernel)
+    {
+        HopperScheduler.HasKernel(new HopperPlan(HopperKernelKind.Decode, tileM, tileN, split, 1)).Should().Be(hasKernel);
+    }
+
     // Measured on one H200, the ring as deep as shared memory or a half or a third of that.
     [TestCase(16, 7168, 16384, 1)]
     [TestCase(16, 4096, 7168, 2)]
@@ -96,7 +106,7 @@ internal sealed class HopperSchedulerTests
         HopperScheduler.Residents(HopperScheduler.Plan(m, n, k, H200), m, n, k, H200).Should().Be(residents);
     }
 
-    // Only products of FP8 codes have kernels of 64 weight rows.
+    // INT8 has no kernels of 64 weight rows.
     [TestCase(16, 7168, 2048, 16, 1)]
     [TestCase(16, 4096, 7168, 16, 2)]
     [TestCase(64, 2112, 7168, 64, 4)]

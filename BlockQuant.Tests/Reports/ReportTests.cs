@@ -18,6 +18,8 @@ public sealed class ReportTests
           { "suite": "dense-bf16", "m": 32, "n": 128, "k": 9000, "variant": "quantizer and Decode 8x128 split 1", "spaced_us": 10, "sustained_us": 10 },
           { "suite": "dense-bf16", "m": 32, "n": 128, "k": 9000, "variant": "Decode 8x128 split 1 quantizing", "spaced_us": 5, "sustained_us": 5 },
           { "suite": "tried", "m": 16, "n": 128, "k": 256, "variant": "upside down", "spaced_us": 10, "sustained_us": 10 },
+          { "suite": "tried", "m": 16, "n": 128, "k": 512, "variant": "read alone", "operations": 5e9, "bytes": 7e6, "spaced_us": 9, "sustained_us": 0 },
+          { "suite": "tried", "m": 16, "n": 128, "k": 512, "variant": "failed", "spaced_us": 0, "sustained_us": 0 },
           { "suite": "dense", "m": 16, "n": 128, "k": 256, "variant": "Decode", "spaced_us": 10, "sustained_us": 10 },
           { "suite": "dense", "m": 16, "n": 128, "k": 512, "variant": "Decode", "spaced_us": 10, "sustained_us": 10 },
           { "suite": "dense", "m": 8, "n": 128, "k": 512, "variant": "Decode", "spaced_us": 10, "sustained_us": 10 },
@@ -68,6 +70,7 @@ public sealed class ReportTests
         Regex.Matches(report, "#### Suite `(.*)`").Select(suite => suite.Groups[1].Value).Should().Equal("dense", "dense-bf16", "grouped", "batched", "host");
         Regex.Matches(experiments, "#### Suite `(.*)`").Select(suite => suite.Groups[1].Value).Should().Equal("tried");
         report.Should().Contain("- call of everything: 3 us").And.NotContain("upside down");
+        experiments.Should().Contain("| read alone |  | 9.0 |  |  |  |", "it has no time back to back").And.NotContain("failed");
         experiments.Should().Contain("upside down").And.Contain("`ours.json`").And.NotContain("`peers.json`");
     }
 

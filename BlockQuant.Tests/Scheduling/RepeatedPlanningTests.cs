@@ -58,7 +58,7 @@ internal sealed class RepeatedPlanningTests
             asked++;
             return Numbered(problem);
         });
-        HopperProblem[] problems = [new(1, 1, 1, 1), new(2, 1, 1, 1), new(2, 3, 1, 1), new(2, 3, 4, 1), new(2, 3, 4, 5), new(1, 1, 1, 1)];
+        HopperProblem[] problems = [new(1, 1, 1, 1), new(2, 1, 1, 1), new(2, 3, 1, 1), new(2, 3, 4, 1), new(2, 3, 4, 5), new(2, 3, 4, 5, false), new(1, 1, 1, 1)];
 
         foreach (HopperProblem problem in problems)
         {
@@ -131,13 +131,13 @@ internal sealed class RepeatedPlanningTests
 
     private static HopperPlan Cheapest(HopperProblem problem)
     {
-        var (m, n, k, multiprocessors, _) = problem;
-        return HopperScheduler.Candidates(m, n, k, multiprocessors).MinBy(plan => HopperScheduler.Cost(plan, m, n, k, multiprocessors));
+        var (m, n, k, multiprocessors, narrow) = problem;
+        return HopperScheduler.Candidates(m, n, k, multiprocessors, narrow).MinBy(plan => HopperScheduler.Cost(plan, m, n, k, multiprocessors));
     }
 
     // A plan that shows of which product it is.
     private static HopperPlan Numbered(HopperProblem problem)
-        => new(HopperKernelKind.Decode, problem.M, problem.N, problem.K, problem.Multiprocessors);
+        => new(HopperKernelKind.Decode, problem.M, problem.N, problem.K, problem.Multiprocessors, OverlapStores: problem.Narrow);
 
     private static DeviceTraits Gpu(int computeCapability) => new()
     {

@@ -101,6 +101,7 @@ internal sealed class TunedPlansTests
     private static IEnumerable<TilePlan> PlansWithoutInt8Kernels =>
     [
         Portable with { Hopper = new HopperPlan(HopperKernelKind.Decode, 16, 128, 3, 1) },
+        Portable with { Hopper = new HopperPlan(HopperKernelKind.Decode, 16, 64, 1, 1) },
         Portable with { Hopper = new HopperPlan(HopperKernelKind.Prefill, 128, 144, 1, 16) },
         Portable with { Hopper = new HopperPlan(HopperKernelKind.Prefill, 128, 256, 1, 16, OverlapStores: true) },
         Portable with { Hopper = new HopperPlan(HopperKernelKind.Prefill, 128, 256, 1, 16, Pairs: true) },
@@ -166,6 +167,8 @@ internal sealed class TunedPlansTests
         Portable with { Stages = int.MaxValue },
         Portable with { Hopper = new HopperPlan(HopperKernelKind.Decode, 16, 128, 3, 1) },
         Portable with { Hopper = new HopperPlan(HopperKernelKind.Decode, 16, 128, 8, 1) },
+        Portable with { Hopper = new HopperPlan(HopperKernelKind.Decode, 128, 128, 1, 2, Pairs: true) },
+        Portable with { Hopper = new HopperPlan(HopperKernelKind.Decode, 16, 128, 1, 1, OverlapStores: true) },
         Portable with { Hopper = new HopperPlan(HopperKernelKind.Prefill, 128, 256, 1, int.MaxValue) },
         Portable with { Hopper = new HopperPlan(HopperKernelKind.Prefill, 128, 256, 1, 3, Pairs: true) },
         Portable with { TensorCores = new DenseTensorPlan(KernelFamily.TensorFloat8, 32) },

@@ -41,8 +41,8 @@ internal sealed partial class HopperCompiler : IDisposable
         context.Dispose();
     }
 
-    // What ILGPU cannot express: the architecture, the version that has an instruction, dynamic shared memory aligned for the swizzle, tensor maps as grid constants
-    // behind the kernel's own parameters, and the registers of the unscaled product.
+    // What ILGPU cannot express: the architecture, the version that has an instruction, dynamic shared memory aligned for the swizzle, tensor
+    // maps as grid constants behind the kernel's own parameters, and the registers of the unscaled product.
     private static string Finish(string ptx, string compiledName, string name)
     {
         ptx = Target().Replace(ptx, ".target sm_90a").Replace(compiledName, name);

@@ -1,7 +1,7 @@
 namespace BlockQuant.Kernels.Hopper.Intrinsics;
 
 /// <summary>
-/// How the L2 cache keeps what the copy engine brings, as createpolicy encodes it. Operands that nothing reads again must not push out what
+/// How the L2 cache keeps what the copy engine brings, as createpolicy encodes it. Operands that nothing reads later must not push out what
 /// others will read, or, where that has been written, wait for it to be written back.
 /// </summary>
 internal static class CachePolicy

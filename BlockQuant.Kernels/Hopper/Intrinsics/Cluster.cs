@@ -54,9 +54,7 @@ internal static partial class Cluster
     public static partial void Push<TAcc>(TAcc acc, int address, int rank, int barrier)
         where TAcc : unmanaged;
 
-    /// <summary>
-    /// Stores the lane's fields in the block's own shared memory, as <see cref="Push"/> lays them.
-    /// </summary>
+    /// <summary>Stores the lane's fields in the block's own shared memory, as <see cref="Push"/> lays them.</summary>
     /// <param name="acc">The fields.</param>
     /// <param name="address">Where they go; a multiple of 16.</param>
     [IntrinsicImplementation]
@@ -64,7 +62,7 @@ internal static partial class Cluster
         where TAcc : unmanaged;
 
     /// <summary>
-    /// The sum of the lane's own fields and of those that all other parts have pushed, in the order of the parts, so that it does not depend on
+    /// The sum of the lane's own fields and of those that all other parts have pushed or kept, in the order of the parts, so that it does not depend on
     /// timing.
     /// </summary>
     /// <param name="acc">The lane's own.</param>

@@ -50,7 +50,10 @@ internal static partial class Tma
         """)]
     public static partial void Load(int target, long map, int column, int row, int barrier, long policy);
 
-    /// <summary>As <see cref="Load(int, long, int, int, int)"/>, to the same addresses of both blocks of a cluster of two, each of whose barriers the bytes are taken off.</summary>
+    /// <summary>
+    /// As <see cref="Load(int, long, int, int, int)"/>, to the same addresses of both blocks of a cluster of two, each of whose barriers the bytes
+    /// are taken off.
+    /// </summary>
     [IntrinsicImplementation]
     [Ptx("""
         { .reg .pred P; .reg .b16 both; mov.u16 both, 3; elect.sync _|P, 0xffffffff;

@@ -5,8 +5,8 @@ namespace BlockQuant.Kernels.Hopper;
 
 /// <summary>
 /// The product of <see cref="PrefillKernel"/> for few tokens, at the speed that memory gives up the weights. The operands are
-/// swapped: 128 or 64 weight rows are a tile's rows and up to 128 tokens its columns, so that little of the tensor core idles and none of
-/// the weights is read twice. The blocks of a cluster split K, and of 64 rows a block's two warpgroups do so again, block of K by block of K;
+/// swapped: 128 or 64 weight rows are a tile's rows and up to 128 tokens its columns, so that little of the tensor core idles and, where
+/// one tile holds all tokens, none of the weights is read twice. The blocks of a cluster split K, and of 64 rows a block's two warpgroups do so again, block of K by block of K;
 /// parts are added in their order, so results do not depend on timing: see <see cref="DecodeSums"/>.
 /// </summary>
 internal static class DecodeKernel
@@ -141,6 +141,7 @@ internal static class DecodeKernel
             int barrier = full + stage * 8;
             MBarrier.Wait(empty + stage * 8, phase);
             MBarrier.ArriveExpect(barrier, tileN * 128);
+            // Row tiles that share weights are neighbours in the grid and read them at about the same time: these need not be kept either.
             Tma.Load(shared + stage * stageBytes, map, block * 128, n0, barrier, CachePolicy.ReadOnce);
             stage++;
             if (stage == stages)
@@ -250,7 +251,7 @@ internal static class DecodeKernel
                 long weightScale = weightScales + ((long)(n0 >> 7) * blocks + begin) * 4;
                 LoadTokens(tokens, tileN, shared, stages, rowScales, rowPitch, blockPitch, weightScale, m0, rows, begin, end);
             }
-            DecodeSums.Leave();
+            DecodeSums.AwaitOthers();
             return;
         }
         var acc = default(TAcc);

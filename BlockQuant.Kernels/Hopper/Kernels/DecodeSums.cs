@@ -5,8 +5,8 @@ namespace BlockQuant.Kernels.Hopper;
 
 /// <summary>
 /// How the kernels for few tokens finish: the parts into which K is split are added, and the tile is written. Each 16 weight rows of a tile
-/// belong to one part, whose warp the others push theirs to and then end: nobody waits for a barrier of the cluster, and of the
-/// instructions, which none has run before and which have to come from memory, there are few.
+/// belong to one part, whose warp the others push theirs to and then end: nobody waits for the cluster to meet when sums are
+/// ready, and of the instructions, which none has run before and which have to come from memory, there are few.
 /// </summary>
 internal static class DecodeSums
 {
@@ -44,8 +44,10 @@ internal static class DecodeSums
             Cluster.Arrive();
     }
 
-    /// <summary>Waits until all of the cluster have announced theirs, as they long have; every thread, since each of them has arrived.</summary>
-    public static void Leave()
+    /// <summary>
+    /// Waits until all of the cluster have announced theirs, as they long have: ahead of a push, and of a thread's end, since each has arrived.
+    /// </summary>
+    public static void AwaitOthers()
     {
         // Asked again, not kept: the warps that quantize have no register left.
         if (Cluster.Size() > 1)
@@ -70,7 +72,7 @@ internal static class DecodeSums
         int rows, int columns)
         where TAcc : unmanaged
     {
-        Leave();
+        AwaitOthers();
         int strips = tileN / RowsOfWarp;
         int warp = Pin.Int32(Warpgroup.Warp()), strip = Pin.Int32(warp & (strips - 1)), lane = Pin.Int32(Group.IdxX & 31);
         int bits = Pin.Int32(PartBits(tileN, part)), staging;

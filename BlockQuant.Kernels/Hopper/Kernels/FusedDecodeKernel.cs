@@ -25,12 +25,14 @@ internal static class FusedDecodeKernel
     public static void Tile8(
         long output, long outputPitch, int outputType, int vector, long activations, long activationPitch, long weightScales, int rows,
         int columns, int depth, int early) =>
-        Body<Acc4>(8, DecodeKernel.TileN, output, outputPitch, outputType, vector, activations, activationPitch, weightScales, rows, columns, depth, early);
+        Body<Acc4>(
+            8, DecodeKernel.TileN, output, outputPitch, outputType, vector, activations, activationPitch, weightScales, rows, columns, depth, early);
 
     public static void Tile16(
         long output, long outputPitch, int outputType, int vector, long activations, long activationPitch, long weightScales, int rows,
         int columns, int depth, int early) =>
-        Body<Acc8>(16, DecodeKernel.TileN, output, outputPitch, outputType, vector, activations, activationPitch, weightScales, rows, columns, depth, early);
+        Body<Acc8>(
+            16, DecodeKernel.TileN, output, outputPitch, outputType, vector, activations, activationPitch, weightScales, rows, columns, depth, early);
 
     public static void Narrow8(
         long output, long outputPitch, int outputType, int vector, long activations, long activationPitch, long weightScales, int rows,
@@ -63,6 +65,7 @@ internal static class FusedDecodeKernel
         int begin, int end)
     {
         int full = shared + DecodeKernel.FullOffset(tokens, tileN, stages), empty = shared + DecodeKernel.EmptyOffsetOf(tokens, tileN, stages);
+        // At most the stages of a ring, of which there are at least six of eight tokens and five of sixteen.
         int stride = QuantizingWarps * TokensOfWarp / tokens, stage = Pin.Int32(tokens == 8 ? warp : warp >> 1), phase = 1;
         int first = Pin.Int32(begin + stage), last = Pin.Int32(end - 1);
         int lane = Pin.Int32(Group.IdxX & 31), token = (lane >> 2) + (tokens == 8 ? 0 : (warp & 1) * TokensOfWarp);
@@ -151,7 +154,7 @@ internal static class FusedDecodeKernel
                     tokens, tileN, loader - 1, shared, stages, activations, activationPitch, weightScales + (long)(part.N0 >> 7) * blocks * 4,
                     part.M0, rows, depth, part.Begin, part.End);
             }
-            DecodeSums.Leave();
+            DecodeSums.AwaitOthers();
             return;
         }
         var acc = default(TAcc);
