@@ -116,13 +116,13 @@ internal static class HopperScheduler
     /// <summary>
     /// How many blocks of a Decode plan share a multiprocessor's memory. One takes it for itself where every block finds a multiprocessor and its
     /// part of K is long: the next launch cannot begin there then, and less in flight brings the first operands earlier. From how many blocks of K
-    /// on it pays is measured. Three share it where two on each would leave some to a second turn, and registers permit.
+    /// on it pays is measured, of each width. Three share it where two on each would leave some to a second turn, and registers permit.
     /// </summary>
     internal static int Residents(HopperPlan plan, int m, int n, int k, int multiprocessors)
     {
         long groups = Groups(plan, m, n), places = Places(plan.SplitK, multiprocessors);
-        int depth = Tiles(Tiles(k, 128), plan.SplitK);
-        return plan.TileM > 64 || groups <= places && depth >= (plan.TileM <= 32 ? 32 : 14) ? 1
+        int depth = Tiles(Tiles(k, 128), plan.SplitK), deep = plan.TileM switch { > 32 => 14, _ when IsNarrow(plan) => 32, 32 => 16, _ => 24 };
+        return plan.TileM > 64 || groups <= places && depth >= deep ? 1
             : groups > 2 * places ? MostResidents(plan)
             : 2;
     }

@@ -62,14 +62,11 @@ internal struct MatmulArguments
     public static int WeightBox(in HopperPlan plan) => plan.Pairs ? plan.TileN / 2 : plan.TileN;
 
     /// <summary>Dynamic shared memory of the launch of a kernel.</summary>
-    public static int SharedBytes(in MatmulCall call, HopperKernel kernel, int multiprocessors)
-    {
-        if (call.Plan.Kind != HopperKernelKind.Decode)
-            return kernel.SharedBytes;
-        int residents = HopperScheduler.Residents(call.Plan, call.M, call.N, call.K, multiprocessors);
-        // Of blocks that quantize a multiprocessor's registers hold two.
-        return DecodeKernel.SharedBytes(call.QuantizesActivations ? Math.Min(residents, 2) : residents);
-    }
+    public static int SharedBytes(in MatmulCall call, HopperKernel kernel, int multiprocessors) =>
+        call.Plan.Kind == HopperKernelKind.Decode
+            ? DecodeKernel.SharedBytes(
+                Math.Min(HopperScheduler.Residents(call.Plan, call.M, call.N, call.K, multiprocessors), kernel.BlocksPerMultiprocessor))
+            : kernel.SharedBytes;
 
     /// <summary>Blocks of the launch: one for each part of a tile for Decode, as many as run at once for Prefill.</summary>
     public static int Blocks(in MatmulCall call, int multiprocessors)
